@@ -1,0 +1,31 @@
+"""Shared fixtures: the folder of published data, and tools a test needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def need(tool: str) -> None:
+    """Skip the test where `tool` (a program on PATH or an importable module) is missing; fail instead when CI=true."""
+    if shutil.which(tool) or importlib.util.find_spec(tool.replace("-", "_")):
+        return
+    message = f"{tool} is not installed (scripts/system-packages says what to install)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of published data and reference cards beside the checkout."""
+    folder = Path(os.environ.get("STEELYARD_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"published data are not here ({folder}); set STEELYARD_SHARED to the folder that holds them")
+    return folder
