@@ -1,0 +1,140 @@
+"""Finds cards, ours and other packages', without importing what they describe."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from steelyard.core.card import Card, read_card
+from steelyard.core.contender import build, contender
+from steelyard.core.errors import InputError, MissingError, unknown
+from steelyard.core.spec import Spec
+
+ENTRY_POINTS = "steelyard.cards"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A card and the file it was read from. `card` holds no claims until `full` is asked for."""
+
+    card: Card
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    def full(self) -> Card:
+        return read_card(self.path)
+
+    def load(self) -> Any:
+        """Import what the card describes.
+
+        Raises MissingError when a library is not installed, InputError when the entry names nothing.
+        """
+        module, _, attribute = self.card.entry.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("steelyard"):
+                raise InputError(f"{self.path}: entry {self.card.entry!r} cannot be imported: {error}.") from error
+            raise MissingError(
+                f"{self.name} needs the library {error.name!r}, which is not installed.",
+                f"pip install {error.name}   or the extra that holds it: pip install 'steelyard[lab,models,science]'",
+            ) from error
+        except AttributeError as error:
+            raise InputError(f"{self.path}: entry {self.card.entry!r} names nothing in that module.") from error
+
+
+@cache
+def entries() -> dict[str, Entry]:
+    """Every card by name. A name that two cards claim is an InputError naming both files."""
+    found: dict[str, Entry] = {}
+    for folder in _folders():
+        for path in sorted(folder.rglob("*.toml")):
+            entry = Entry(read_card(path, claims=False), path)
+            if entry.name in found:
+                raise InputError(f"two cards are named {entry.name!r}.", f"{found[entry.name].path}\n{path}")
+            found[entry.name] = entry
+    return found
+
+
+def benchmarks() -> list[Entry]:
+    return [e for e in entries().values() if e.card.kind == "benchmark"]
+
+
+def contenders(interface: str = "") -> list[Entry]:
+    return [e for e in entries().values() if e.card.kind == "contender" and interface in ("", e.card.interface)]
+
+
+def benchmark(name: str) -> Entry:
+    """The benchmark of that name; InputError with near names when there is none."""
+    known = {e.name: e for e in benchmarks()}
+    if name not in known:
+        raise unknown("benchmark", name, known)
+    return known[name]
+
+
+def find(name: str) -> Entry:
+    if name not in entries():
+        raise unknown("name", name, entries())
+    return entries()[name]
+
+
+def make_contender(spec: Spec, interface: str) -> Any:
+    """The contender a spec names: from a card, or from the user's own `file.py:name` or `module:name`."""
+    name = spec.name
+    if name in entries() and entries()[name].card.kind == "contender":
+        entry = entries()[name]
+        if entry.card.interface != interface:
+            raise InputError(f"{name} offers {entry.card.interface!r}; this benchmark needs {interface!r}.")
+        return build(entry.load(), spec.options, name)
+    if ":" in name:
+        return _own(spec)
+    raise unknown("contender", name, [e.name for e in contenders(interface)])
+
+
+def _own(spec: Spec) -> Any:
+    where, _, attribute = spec.name.rpartition(":")
+    try:
+        if where.endswith(".py"):
+            path = Path(where).resolve()
+            module_name = f"steelyard_user_{path.stem}"
+            loader = importlib.util.spec_from_file_location(module_name, path)
+            if loader is None or loader.loader is None or not path.is_file():
+                raise InputError(f"{where} is not a Python file here.", "Give a path to a .py file and a name in it.")
+            module = importlib.util.module_from_spec(loader)
+            sys.modules[module_name] = module
+            loader.loader.exec_module(module)
+        else:
+            module = importlib.import_module(where)
+        thing = getattr(module, attribute)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise InputError(f"{spec.name!r} cannot be loaded: {error}.", "Write path/to/file.py:name.") from error
+    if isinstance(thing, type):
+        return build(thing, spec.options, spec.name)
+    if spec.options:
+        raise InputError(f"{spec.name} is a plain function: it has no options.", "Make it a dataclass to give it some.")
+    return thing
+
+
+def _folders() -> Iterator[Path]:
+    """Our own folders, then those of packages with an entry point in the group `steelyard.cards`."""
+    home = Path(__file__).resolve().parent.parent
+    yield home / "benchmarks"
+    yield home / "contenders"
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        top, _, rest = point.value.partition(".")
+        package = importlib.util.find_spec(top)  # the top package only: its submodules are not imported
+        for place in (package.submodule_search_locations or []) if package else []:
+            yield Path(place, *rest.split(".")) if rest else Path(place)
+
+
+__all__ = ["Entry", "benchmark", "benchmarks", "build", "contender", "contenders", "entries", "find", "make_contender"]

@@ -1,0 +1,73 @@
+"""What contenders offer and what benchmarks are: the contracts at which the two meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from steelyard.core.words import Case, Status
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one cell gave.
+
+    metrics: metric name -> value. status and error: why values are missing or worthless, when they are.
+    artifacts: role -> text the numbers were taken from (prompt, output, program, log).
+    """
+
+    metrics: Mapping[str, float]
+    status: Status = Status.OK
+    error: str = ""
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+
+
+Result = Mapping[str, float] | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a prompt; role is `system`, `user` or `assistant` (a last assistant turn is a prefix to continue)."""
+
+    role: str
+    content: str
+
+
+@runtime_checkable
+class Kernel(Protocol):
+    """A row-wise array operation: reads float32 `x` (N,) or (B, N), writes `out` of the same shape."""
+
+    def __call__(self, x: np.ndarray, out: np.ndarray) -> None: ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Text for a case, without a language model: references, trivial answers, replayed outputs."""
+
+    def answer(self, case: Case, trial: int) -> str: ...
+
+
+class Benchmark(Protocol):
+    """Cases and how they are measured. Options of the benchmark are keyword arguments of its constructor."""
+
+    def cases(self, data: str | None) -> Iterable[Case]:
+        """The cases, from `data` (a path or hub name) or, when None, from the benchmark's own small data."""
+        ...
+
+
+class Measuring(Benchmark, Protocol):
+    """A benchmark that measures its contenders itself."""
+
+    def measure(self, contender: Any, case: Case, trial: int) -> Result: ...
+
+
+class Prompting(Benchmark, Protocol):
+    """A benchmark of text: what to ask, and what the answer is worth. `score` needs no model."""
+
+    def prompt(self, case: Case, **options: Any) -> list[Message]: ...
+
+    def score(self, case: Case, output: str, **options: Any) -> Result: ...
