@@ -1,0 +1,36 @@
+"""steelyard list: the benchmarks and contenders there are."""
+
+from __future__ import annotations
+
+import typer
+
+
+def list_(
+    words: list[str] = typer.Argument(None, help="Show only what has all these words in its name, title or track."),
+    kind: str = typer.Option("", "--kind", help="benchmark or contender."),
+    as_json: bool = typer.Option(False, "--json", help="JSON instead of a table."),
+) -> None:
+    """List benchmarks and contenders, from their cards.
+
+    Examples:  steelyard list    steelyard list kernels    steelyard list --kind contender --json
+    """
+    from steelyard import catalog
+    from steelyard.core.errors import InputError
+    from steelyard.report.terminal import print_json, print_table
+
+    if kind not in ("", "benchmark", "contender"):
+        raise InputError(f"--kind is {kind!r}.", "It may be benchmark or contender.")
+    rows = []
+    for entry in catalog.entries().values():
+        card = entry.card
+        text = f"{card.name} {card.title} {card.track} {card.family} {card.summary} {card.interface}".lower()
+        if kind in ("", card.kind) and all(word.lower() in text for word in words or []):
+            place = card.track or card.family
+            rows.append({"name": card.name, "kind": card.kind, "track": place, "row": card.row, "is": card.summary})
+    rows.sort(key=lambda r: (r["kind"], r["track"], r["name"]))
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(rows, ["name", "kind", "track", "is"])
+    else:
+        raise InputError(f"nothing matches {' '.join(words or [])!r}.", "`steelyard list` shows everything.")

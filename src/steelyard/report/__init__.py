@@ -1,0 +1,1 @@
+"""Terminal tables, comparisons, rankings, the ledger and the HTML report: everything a person reads."""

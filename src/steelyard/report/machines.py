@@ -1,0 +1,14 @@
+"""Machines in a few words, from the fingerprints kept with the measurements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+
+def describe(machines: Sequence[str]) -> str:
+    """One machine in words, or how many there are."""
+    words = sorted({json.loads(m).get("summary", "unknown machine") for m in machines if m})
+    if len(words) == 1:
+        return words[0]
+    return f"{len(words)} machines" if words else "machine not recorded"

@@ -1,0 +1,131 @@
+"""From the pool to arrays: one metric of one benchmark as contenders x cases x trials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steelyard import catalog
+from steelyard.core.card import Card
+from steelyard.core.errors import InputError, unknown
+from steelyard.core.words import Metric
+
+if TYPE_CHECKING:
+    from steelyard.pool import Pool
+
+Where = Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One metric. values: (contenders, cases, trials), NaN where there is no number.
+
+    failures: (contender, case, trial, status, error) of cells that failed. version: the benchmark's version shown.
+    machines: the fingerprints the numbers were taken on (JSON).
+    """
+
+    card: Card
+    metric: Metric
+    version: str
+    contenders: list[str]
+    cases: list[str]
+    groups: list[str]
+    attributes: list[dict[str, Any]]
+    values: NDArray[np.float64]
+    failures: list[tuple[str, str, int, str, str]]
+    machines: list[str]
+
+    def of(self, contender: str) -> NDArray[np.float64]:
+        """(cases, trials) of one contender; InputError when the pool has nothing of it."""
+        if contender not in self.contenders:
+            raise unknown("contender", contender, self.contenders, where=f"the measurements of {self.card.name}")
+        return self.values[self.contenders.index(contender)]
+
+
+def metric_of(card: Card, name: str) -> Metric:
+    if not name:
+        return card.primary
+    from steelyard.weigh.run import COST
+
+    known = {**COST, **card.metric}
+    if name not in known:
+        raise unknown("metric", name, known, where=card.name)
+    return known[name]
+
+
+def load(
+    pool: Pool,
+    benchmark: str,
+    metric: str = "",
+    *,
+    contenders: Sequence[str] | None = None,
+    where: Where | None = None,
+    version: str | None = None,
+) -> Scores:
+    """The newest numbers of `metric` (default: the primary one).
+
+    Of each contender only its newest code counts, and of a benchmark only one version: `version`, else the newest.
+    Raises InputError when the pool holds nothing of it.
+    """
+    card = catalog.benchmark(benchmark).card
+    fact = metric_of(card, metric)
+    version = version or newest_version(pool, benchmark)
+    table = pool.query(
+        """
+        WITH current AS (
+            SELECT contender, arg_max(code_version, started_at) AS code_version
+            FROM latest WHERE benchmark = $benchmark AND benchmark_version = $version GROUP BY contender
+        )
+        SELECT contender, "case" AS case_id, trial, value, status, error, case_attributes, case_group, machine
+        FROM latest JOIN current USING (contender, code_version)
+        WHERE benchmark = $benchmark AND benchmark_version = $version AND metric = $metric
+        """,
+        {"benchmark": benchmark, "version": version, "metric": fact.name},
+    )
+    rows = list(zip(*(table.column(i).to_pylist() for i in range(table.num_columns)), strict=True))
+    attributes: dict[str, dict[str, Any]] = {}
+    groups: dict[str, str] = {}
+    for row in rows:
+        if row[1] not in attributes:
+            attributes[row[1]] = json.loads(row[6])
+            groups[row[1]] = row[7] or row[1]
+    kept = [c for c in attributes if where is None or where({"case": c, "id": c, **attributes[c]})]
+    names = list(contenders) if contenders is not None else sorted({row[0] for row in rows})
+    case_at = {case: i for i, case in enumerate(kept)}
+    name_at = {name: i for i, name in enumerate(names)}
+    rows = [row for row in rows if row[0] in name_at and row[1] in case_at]
+    if not rows:
+        raise InputError(
+            f"the pool has no {fact.name} of {benchmark} for {', '.join(names) or 'anyone'}"
+            + (" on the cases kept by --where." if where else "."),
+            f"Measure it first:  steelyard run {benchmark}",
+        )
+    values = np.full((len(names), len(kept), 1 + max(row[2] for row in rows)), np.nan)
+    failures = []
+    for name, case, trial, value, status, error, *_ in rows:
+        values[name_at[name], case_at[case], trial] = value if value is not None else np.nan
+        if status != "ok":
+            failures.append((name, case, trial, status, error))
+    return Scores(
+        card, fact, version, names, kept, [groups[c] for c in kept], [attributes[c] for c in kept], values, failures,
+        sorted({row[8] for row in rows}),
+    )  # fmt: skip
+
+
+def newest_version(pool: Pool, benchmark: str) -> str:
+    """The version of a benchmark measured last; InputError when none was."""
+    table = pool.query(
+        "SELECT arg_max(benchmark_version, started_at) AS v FROM measurements WHERE benchmark = $benchmark",
+        {"benchmark": benchmark},
+    )
+    version = table.column(0)[0].as_py()
+    if version is None:
+        raise InputError(
+            f"the pool has no measurements of {benchmark}.", f"Measure it first:  steelyard run {benchmark}"
+        )
+    return str(version)

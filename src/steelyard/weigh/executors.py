@@ -1,0 +1,176 @@
+"""Where cells run: this process, local worker processes, or a Ray cluster. All yield (cell, weight) as they end."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from steelyard.core.errors import MissingError
+from steelyard.core.interfaces import Outcome
+from steelyard.core.words import Status
+from steelyard.weigh.plan import Cell
+from steelyard.weigh.worker import Job, Weight, Worker
+
+Done = tuple[Cell, Weight]
+
+
+def inline(worker: Worker, cells: Sequence[Cell]) -> Iterator[Done]:
+    """In this process: for Python objects, and for debugging."""
+    for cell in cells:
+        yield cell, worker.run(cell.case.id, cell.contender, cell.trial)
+
+
+class _Process:
+    """One worker process. It is started at the first cell and again after every death."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.child: subprocess.Popen[bytes] | None = None
+        self.connection: Connection | None = None
+
+    def start(self) -> Connection:
+        ours, theirs = socket.socketpair()
+        argv = [sys.executable, "-m", "steelyard.weigh.worker", str(theirs.fileno())]
+        self.child = subprocess.Popen(
+            argv, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True, env=_environment()
+        )
+        theirs.close()
+        self.connection = Connection(ours.detach())
+        self.connection.send(self.job)
+        return self.connection
+
+    def run(self, cell: Cell, timeout_s: float) -> Weight:
+        """One cell; a hang becomes `timeout`, a death `failed`, and both cost the process, not the run."""
+        started, begin = time.time(), time.perf_counter()
+        connection = self.connection or self.start()
+        try:
+            connection.send((cell.case.id, cell.contender, cell.trial))
+            if connection.poll(timeout_s):
+                reply = connection.recv()
+                if isinstance(reply, Exception):
+                    raise reply
+                assert isinstance(reply, Weight)
+                return reply
+            outcome = Outcome({}, Status.TIMEOUT, f"no result within {timeout_s:g} s (--cell-timeout)")
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            assert self.child is not None
+            outcome = Outcome({}, Status.FAILED, _death(self.child.wait()))
+        self.stop()
+        return Weight(outcome, time.perf_counter() - begin, started)
+
+    def stop(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+        if self.child is not None:
+            try:
+                os.killpg(self.child.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.child.wait()
+        self.child = self.connection = None
+
+
+def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> Iterator[Done]:
+    """In `len(jobs)` local processes; with one job the cells keep their order exactly."""
+    todo: queue.SimpleQueue[Cell | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Done | BaseException] = queue.SimpleQueue()
+    for cell in [*cells, *[None] * len(jobs)]:
+        todo.put(cell)
+    stopping = threading.Event()
+    workers = [_Process(job) for job in jobs]
+
+    def drive(process: _Process) -> None:
+        try:
+            while (cell := todo.get()) is not None and not stopping.is_set():
+                done.put((cell, process.run(cell, timeout_s)))
+        except BaseException as error:
+            done.put(error)
+
+    threads = [threading.Thread(target=drive, args=(w,), daemon=True) for w in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in cells:
+            item = done.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopping.set()
+        for worker in workers:
+            worker.stop()
+
+
+def on_ray(address: str, job: Job, cells: Sequence[Cell], timeout_s: float, timing: bool) -> Iterator[Done]:
+    """The same cells on a Ray cluster. Timings stay on one actor that holds a whole node's CPUs; the rest spreads out."""
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise MissingError("--on ray needs Ray, which is not installed.", "pip install 'steelyard[ray]'") from error
+
+    if not ray.is_initialized():
+        where = address.removeprefix("ray").lstrip(":/")
+        ray.init(address=f"ray://{where}" if where else None, log_to_driver=False, configure_logging=False)
+    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    per_actor = max(nodes, default=1) if timing else 1
+    count = 1 if timing else max(1, sum(nodes))
+    Actor = ray.remote(num_cpus=per_actor, max_restarts=-1)(Worker)
+    actors = [Actor.remote(job) for _ in range(min(count, len(cells)))]
+    running: dict[Any, tuple[Cell, Any, float]] = {}
+    waiting = list(reversed(cells))
+
+    def launch(actor: Any) -> None:
+        if waiting:
+            cell = waiting.pop()
+            running[actor.run.remote(cell.case.id, cell.contender, cell.trial)] = (cell, actor, time.time())
+
+    try:
+        for actor in actors:
+            launch(actor)
+        while running:
+            ready, _ = ray.wait(list(running), timeout=1.0)
+            late = [ref for ref, (_, _, began) in running.items() if time.time() - began > timeout_s]
+            for ref in {*ready, *late}:
+                cell, actor, began = running.pop(ref)
+                if ref in ready:
+                    try:
+                        weight = ray.get(ref)
+                    except ray.exceptions.RayActorError as error:
+                        first = str(error).splitlines()[0]
+                        weight = Weight(Outcome({}, Status.FAILED, f"worker died: {first}"), time.time() - began, began)
+                    except ray.exceptions.RayTaskError as error:
+                        raise error.cause from None
+                else:
+                    ray.kill(actor, no_restart=True)
+                    actor = Actor.remote(job)
+                    slow = Outcome({}, Status.TIMEOUT, f"no result within {timeout_s:g} s (--cell-timeout)")
+                    weight = Weight(slow, time.time() - began, began)
+                launch(actor)
+                yield cell, weight
+    finally:
+        for actor in {entry[1] for entry in running.values()} | set(actors):
+            ray.kill(actor, no_restart=True)
+
+
+def _environment() -> dict[str, str]:
+    """A worker finds the package and the user's modules where this process does, and its threads do not spin."""
+    path = os.pathsep.join(p or os.getcwd() for p in sys.path)
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path}
+
+
+def _death(code: int) -> str:
+    if code >= 0:
+        return f"the process of the contender ended by itself (exit code {code})"
+    try:
+        return f"crashed: {signal.Signals(-code).name}"
+    except ValueError:
+        return f"crashed: signal {-code}"

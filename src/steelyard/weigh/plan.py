@@ -1,0 +1,200 @@
+"""Plans the grid: which cells there are, which the pool already has, and in which order the rest is measured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from steelyard import catalog
+from steelyard.core.card import Card
+from steelyard.core.contender import build, code_version, config_of, source_hash
+from steelyard.core.errors import InputError, unknown
+from steelyard.core.spec import Spec, parse_spec, print_value
+from steelyard.core.words import Case
+
+Key = tuple[str, str, str, str, str, int, str]
+GATE = ("gold", "empty")
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One contender as this benchmark will see it.
+
+    maker: `card` (from the catalog or the user's file), `model` (through Inspect), or `object` (handed over in Python).
+    config: the JSON of the options it runs with. source: hash of the code or checkpoint behind it.
+    """
+
+    spec: Spec
+    maker: str
+    config: str
+    source: str
+    thing: Any = None
+
+    @property
+    def name(self) -> str:
+        return str(self.spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measurement to take: a case, a contender (by name) and a trial."""
+
+    case: Case
+    contender: str
+    trial: int
+
+
+@dataclass
+class Plan:
+    """A benchmark, what is weighed on it, and the cells.
+
+    cells: still to be measured, in order. done: how many of the grid the pool has already.
+    """
+
+    card: Card
+    spec: Spec
+    version: str
+    data: str | None
+    cases: list[Case]
+    contenders: dict[str, Weighed]
+    trials: int
+    cells: list[Cell] = field(default_factory=list)
+    done: int = 0
+
+    def key(self, cell: Cell) -> Key:
+        """What makes two measurements the same one, so that neither is taken twice."""
+        who = self.contenders[cell.contender]
+        return (self.card.name, self.version, cell.case.id, who.name, who.config, cell.trial, self.code_version(who))
+
+    def code_version(self, who: Weighed) -> str:
+        return code_version(self.card.name, self.version, who.spec, who.source)
+
+
+def load_benchmark(spec: Spec) -> tuple[Card, Any]:
+    """The card and an instance of the benchmark a spec names. InputError names a wrong option and the right ones."""
+    entry = catalog.benchmark(spec.name)
+    known = {o.name for o in entry.card.options if o.scope == "benchmark"}
+    for option in spec.options:
+        if option not in known:
+            raise unknown("option", option, known, where=spec.name)
+    try:
+        return entry.card, entry.load()(**spec.options)
+    except TypeError as error:
+        raise InputError(f"{spec}: {error}.", f"`steelyard show {spec.name}` lists its options.") from error
+
+
+def version_of(card: Card, spec: Spec, data: str | None) -> str:
+    """The benchmark's version with whatever else shapes its numbers: options that are not defaults, and the data."""
+    defaults = {o.name: o.default for o in card.options}
+    selects = {o.name for o in card.options if o.selects}
+    extra = [f"{k}={print_value(v)}" for k, v in spec.options.items() if k not in selects and v != defaults.get(k)]
+    if data is not None:
+        extra.append(f"data={data_name(data)}")
+    return card.version + (f"[{','.join(extra)}]" if extra else "")
+
+
+def data_name(data: str) -> str:
+    """`file-name@hash` of a file or folder of data; a hub name as it is."""
+    path = Path(data)
+    if not path.exists():
+        return data
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.name.encode() + file.read_bytes())
+    return f"{path.name}@{digest.hexdigest()[:8]}"
+
+
+def weighed(given: str | Spec, card: Card) -> Weighed:
+    """Resolve one contender of a benchmark. A generator that is no card of ours is a model for Inspect."""
+    spec = parse_spec(given) if isinstance(given, str) else given
+    entry = catalog.entries().get(spec.name)
+    is_ours = entry is not None and entry.card.kind == "contender"
+    if card.interface == "generator" and (spec.solvers or not (is_ours or ".py:" in spec.name)):
+        from steelyard import llm
+
+        source, config = llm.identity(spec, card)
+        return Weighed(spec, "model", _json(config), source)
+    thing = catalog.make_contender(spec, card.interface)
+    return Weighed(spec, "card", _json(config_of(thing)), source_hash(thing, *getattr(thing, "depends_on", ())))
+
+
+def own(name: str, thing: Any) -> Weighed:
+    """A contender handed over as a Python object; it can be run in this process only."""
+    return Weighed(Spec(name), "object", _json(config_of(thing)), source_hash(thing), thing)
+
+
+def select(
+    cases: Iterable[Case], where: Callable[[Mapping[str, Any]], bool] | None = None, limit: int | None = None
+) -> list[Case]:
+    """The cases kept by `where` (over id and attributes), the first `limit` of them. Repeated ids are refused."""
+    kept: list[Case] = []
+    seen: set[str] = set()
+    for case in cases:
+        if case.id in seen:
+            raise InputError(f"case id {case.id!r} stands twice in the data.", "Every case needs an id of its own.")
+        seen.add(case.id)
+        if where is None or where({"case": case.id, "id": case.id, **case.attributes}):
+            kept.append(case)
+            if limit is not None and len(kept) >= limit:
+                break
+    if not kept:
+        raise InputError("no case is left to measure.", "Loosen --where, raise --limit or look at the data.")
+    return kept
+
+
+def order(plan: Plan, who: Sequence[str], cases: Iterable[Case]) -> Iterator[Cell]:
+    """Every cell of `who` on `cases`, those of one comparison side by side in time, so that drift hits all alike.
+
+    Timings finish one case before the next (buffers are large) and start each round with another contender.
+    """
+    if plan.card.timing:
+        for case in cases:
+            for trial in range(plan.trials):
+                shift = trial % len(who)
+                for name in [*who[shift:], *who[:shift]]:
+                    yield Cell(case, name, trial)
+    else:
+        cases = list(cases)
+        for trial in range(plan.trials):
+            for case in cases:
+                for name in who:
+                    yield Cell(case, name, trial)
+
+
+def make_plan(
+    benchmark: str | Spec,
+    contenders: Sequence[str | Spec | Weighed] = (),
+    *,
+    data: str | None = None,
+    where: Callable[[Mapping[str, Any]], bool] | None = None,
+    limit: int | None = None,
+    trials: int | None = None,
+) -> tuple[Plan, Any]:
+    """The plan and the benchmark's instance. Contenders default to the card's own list."""
+    spec = parse_spec(benchmark) if isinstance(benchmark, str) else benchmark
+    card, bench = load_benchmark(spec)
+    given = list(contenders) or list(card.contenders)
+    if not given:
+        raise InputError(f"{card.name} names no contenders of its own.", "Say whom to weigh: --with NAME.")
+    if card.interface == "generator" and hasattr(bench, "reference"):
+        given = [*(g for g in GATE if g not in map(str, given)), *given]
+    resolved = [g if isinstance(g, Weighed) else weighed(g, card) for g in given]
+    plan = Plan(
+        card=card,
+        spec=spec,
+        version=version_of(card, spec, data),
+        data=data,
+        cases=select(bench.cases(data), where, limit),
+        contenders={w.name: w for w in resolved},
+        trials=trials if trials is not None else card.trials,
+    )
+    return plan, bench
+
+
+def _json(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, sort_keys=True, default=str)

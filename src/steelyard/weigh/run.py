@@ -1,0 +1,259 @@
+"""Weighs: plans, measures what the pool lacks, records as it goes, and says what was left out and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from steelyard.core.errors import InputError
+from steelyard.core.interfaces import Outcome
+from steelyard.core.spec import Spec
+from steelyard.core.words import Case, Measurement, Metric, Status
+from steelyard.weigh import executors
+from steelyard.weigh.plan import GATE, Cell, Plan, Weighed, make_plan, order, own
+from steelyard.weigh.progress import Progress, Silent
+from steelyard.weigh.worker import Job, Weight, Worker
+
+if TYPE_CHECKING:
+    from steelyard.pool import Pool
+
+COST = {m.name: m for m in (Metric("input_tokens", "token"), Metric("output_tokens", "token"))}
+
+
+@dataclass
+class Weighing:
+    """What one call of `weigh` did.
+
+    measured: cells taken now, by status. done: cells the pool had. excluded: case id -> why the gate refused it.
+    left: cells not measured because the time budget ended or the user stopped.
+    """
+
+    run: str
+    plan: Plan
+    measured: dict[Status, int] = field(default_factory=dict)
+    done: int = 0
+    excluded: dict[str, str] = field(default_factory=dict)
+    left: int = 0
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of a run. time_s: start no cell after so many seconds. cell_timeout_s: give up on one cell after so many.
+
+    workers: processes for quality cells (timings always run alone); 0 measures in this process.
+    memory_bytes: address-space limit of each worker process, None for none.
+    """
+
+    time_s: float | None = None
+    cell_timeout_s: float = 300.0
+    workers: int | None = None
+    memory_bytes: int | None = None
+    retry_failed: bool = False
+
+
+def weigh(
+    benchmark: str | Spec,
+    contenders: Sequence[str | Spec] | Mapping[str, Any] = (),
+    *,
+    pool: Pool,
+    data: str | None = None,
+    where: Callable[[Mapping[str, Any]], bool] | None = None,
+    limit: int | None = None,
+    trials: int | None = None,
+    seed: int = 0,
+    budget: Budget | None = None,
+    on: str = "",
+    progress: Progress | None = None,
+) -> Weighing:
+    """Measure every contender on every case for every trial, except what the pool has already.
+
+    contenders: specs, or a mapping from a name to a Python object that offers the benchmark's interface.
+    on: "" for this machine, "ray" or "ray://host:port" for a cluster.
+
+    Ctrl-C ends the run early: what was measured stays and `stopped` is set. Raises InputError and MissingError before
+    anything is measured when a name, an option or a library is wrong.
+    """
+    budget = budget or Budget()
+    progress = progress or Silent()
+    objects = {name: own(name, thing) for name, thing in contenders.items()} if isinstance(contenders, Mapping) else {}
+    plan, bench = make_plan(
+        benchmark, list(objects.values() or contenders), data=data, where=where, limit=limit, trials=trials
+    )
+    session = _Session(plan, bench, pool, budget, progress, seed, on, _run_id())
+    return session.weigh()
+
+
+class _Session:
+    """The state of one run."""
+
+    def __init__(
+        self, plan: Plan, bench: Any, pool: Pool, budget: Budget, progress: Progress, seed: int, on: str, run: str
+    ) -> None:
+        from steelyard.probe import machine
+
+        self.plan, self.bench, self.pool, self.budget = plan, bench, pool, budget
+        self.progress, self.seed, self.on = progress, seed, on
+        self.report = Weighing(run, plan)
+        self.deadline = time.monotonic() + budget.time_s if budget.time_s is not None else None
+        self.machine = machine().to_json()
+        self.have = pool.done(plan.card.name, retry_failed=budget.retry_failed)
+
+    def weigh(self) -> Weighing:
+        plan = self.plan
+        gate = [name for name in plan.contenders if name in GATE and self._gated]
+        rest = [name for name in plan.contenders if name not in gate]
+        gate_plan = [Cell(case, name, 0) for case in plan.cases for name in gate]
+        total = len(gate_plan) + len(plan.cases) * plan.trials * len(rest)
+        with self.progress.over(f"{plan.spec}", total):
+            try:
+                self._measure(gate_plan)
+                if gate:
+                    self._exclude()
+                kept = [case for case in plan.cases if case.id not in self.report.excluded]
+                self.progress.skip(len(self.report.excluded) * plan.trials * len(rest))
+                local = [name for name in rest if plan.contenders[name].maker != "model"]
+                if local:
+                    self._measure(list(order(plan, local, kept)))
+                for name in rest:
+                    if plan.contenders[name].maker == "model":
+                        self._measure([Cell(case, name, t) for t in range(plan.trials) for case in kept])
+            except KeyboardInterrupt:
+                self.report.stopped = True
+            finally:
+                self.pool.flush()
+        counted = sum(self.report.measured.values()) + self.report.done
+        self.report.left = max(0, total - counted - len(self.report.excluded) * plan.trials * len(rest))
+        return self.report
+
+    @property
+    def _gated(self) -> bool:
+        return hasattr(self.bench, "reference")
+
+    def _measure(self, cells: list[Cell]) -> None:
+        """Measure the cells the pool lacks, in their order, and record each as it ends."""
+        todo = [cell for cell in cells if self.plan.key(cell) not in self.have]
+        self.report.done += len(cells) - len(todo)
+        self.progress.skip(len(cells) - len(todo))
+        if not todo:
+            return
+        if self.plan.contenders[todo[0].contender].maker == "model":
+            self._models(todo)
+            return
+        with closing(self._execute(todo)) as results:
+            for cell, weight in results:
+                self._record(cell, weight)
+                if self.deadline is not None and time.monotonic() > self.deadline:
+                    return
+
+    def _execute(self, cells: list[Cell]) -> Iterator[executors.Done]:
+        plan, budget = self.plan, self.budget
+        timing = plan.card.timing
+        objects = {w.name: w.thing for w in plan.contenders.values() if w.maker == "object"}
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        pin = cores[-1] if timing and cores else None  # the last core: the first one serves most interrupts
+        job = Job(str(plan.spec), plan.data, plan.card.interface, timing, pin, budget.memory_bytes)
+        if self.on:
+            return executors.on_ray(self.on, job, cells, budget.cell_timeout_s, timing)
+        if objects or budget.workers == 0:
+            cases = {case.id: case for case in plan.cases}
+            return executors.inline(Worker(job, self.bench, dict(objects), cases), cells)
+        count = 1 if timing else min(budget.workers or os.cpu_count() or 1, len(cells))
+        return executors.processes([job] * count, cells, budget.cell_timeout_s)
+
+    def _models(self, cells: list[Cell]) -> None:
+        """Language models go through Inspect, which runs samples of its own accord and reports each as it ends."""
+        from steelyard import llm
+
+        who = self.plan.contenders[cells[0].contender]
+        by_key = {(cell.case.id, cell.trial): cell for cell in cells}
+
+        def record(case: Case, trial: int, outcome: Outcome, duration_s: float, started_at: float) -> None:
+            self._record(by_key[case.id, trial], Weight(outcome, duration_s, started_at))
+
+        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        llm.run_model(
+            self.plan.card,
+            self.bench,
+            who.spec,
+            [(cell.case, cell.trial) for cell in cells],
+            record,
+            log_dir=self.pool.logs,
+            seed=self.seed,
+            time_s=left,
+            cell_timeout_s=self.budget.cell_timeout_s,
+        )
+
+    def _record(self, cell: Cell, weight: Weight) -> None:
+        self.pool.append(self._rows(cell, weight))
+        status = weight.outcome.status
+        self.report.measured[status] = self.report.measured.get(status, 0) + 1
+        self.progress.advance(cell.contender, cell.case.id, status)
+
+    def _rows(self, cell: Cell, weight: Weight) -> Iterator[Measurement]:
+        """One row a metric; a failure is a row of the primary metric with its reason."""
+        plan, outcome = self.plan, weight.outcome
+        who = plan.contenders[cell.contender]
+        artifacts = {role: self.pool.put_blob(text) for role, text in outcome.artifacts.items()}
+        metrics = dict(outcome.metrics)
+        if outcome.status is not Status.OK or not metrics:
+            metrics.setdefault(plan.card.primary.name, float("nan"))
+        for name, value in metrics.items():
+            lost = value != value
+            fact = plan.card.metric.get(name) or COST.get(name)
+            yield Measurement(
+                benchmark=plan.card.name,
+                benchmark_version=plan.version,
+                case=cell.case.id,
+                contender=who.name,
+                metric=name,
+                value=value,
+                unit=fact.unit if fact else "1",
+                trial=cell.trial,
+                seed=self.seed + cell.trial,
+                status=outcome.status if lost else Status.OK,
+                error=outcome.error or ("no value was returned" if lost else ""),
+                duration_s=weight.duration_s,
+                case_attributes=json.dumps(dict(cell.case.attributes), sort_keys=True, default=str),
+                case_group=cell.case.group,
+                contender_config=who.config,
+                run=self.report.run,
+                started_at=weight.started_at,
+                machine=self.machine,
+                code_version=plan.code_version(who),
+                artifacts=json.dumps(artifacts, sort_keys=True),
+            )
+
+    def _exclude(self) -> None:
+        """The gate: a reference must score at the ceiling and the empty answer at the floor, else the case is out."""
+        metric = self.plan.card.primary
+        rows = self.pool.values(
+            self.plan.card.name, metric.name, version=self.plan.version, contenders=list(GATE), latest=True
+        )
+        seen = {(who, case): (value, error) for who, case, value, error in rows}
+        for case in self.plan.cases:
+            gold, why = seen.get(("gold", case.id), (float("nan"), "was not measured"))
+            empty, _ = seen.get(("empty", case.id), (float("nan"), ""))
+            if gold != 1.0:
+                self.report.excluded[case.id] = f"its own reference does not pass: {why or f'{metric.name} is {gold:g}'}"
+            elif empty > 0.0:
+                self.report.excluded[case.id] = f"an empty answer scores {empty:g}"
+        if len(self.report.excluded) == len(self.plan.cases):
+            first = next(iter(self.report.excluded.items()))
+            raise InputError(
+                f"{self.plan.spec}: no case passes its own gate (first: {first[0]}, {first[1]}).",
+                "The reference of a case must pass its tests, and an empty answer must fail them.",
+            )
+
+
+def _run_id() -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
+
+
+__all__ = ["Budget", "Weighed", "Weighing", "weigh"]

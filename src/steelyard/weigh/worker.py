@@ -1,0 +1,157 @@
+"""Runs one cell at a time: in this process, in a process of its own, or inside a Ray actor; always the same code."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+from steelyard import catalog
+from steelyard.core.errors import MissingError, SteelyardError
+from steelyard.core.interfaces import Outcome
+from steelyard.core.spec import Spec, parse_spec
+from steelyard.core.words import Case, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker needs to build its benchmark and contenders by itself.
+
+    core: pin to this CPU. memory_bytes: address-space limit of the process, so that a contender that floods memory
+    gets a MemoryError instead of taking the machine down.
+    """
+
+    benchmark: str
+    data: str | None
+    interface: str
+    timing: bool
+    core: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One cell's result: the outcome, the wall time it took (seconds) and when it began (seconds since the epoch)."""
+
+    outcome: Outcome
+    duration_s: float
+    started_at: float
+
+
+@dataclass
+class Worker:
+    """Holds a benchmark, its cases and contenders, built at first use and kept."""
+
+    job: Job
+    bench: Any = None
+    things: dict[str, Any] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)
+    _warm: set[tuple[str, str]] = field(default_factory=set)
+    _refused: dict[str, Outcome] = field(default_factory=dict)
+
+    def run(self, case_id: str, contender: str, trial: int) -> Weight:
+        """Measure one cell. Whatever the contender does short of killing the process becomes an Outcome."""
+        started = time.time()
+        begin = time.perf_counter()
+        try:
+            outcome = self._measure(case_id, contender, trial)
+        except MissingError as error:
+            outcome = Outcome({}, Status.UNSUPPORTED, str(error))
+        except SteelyardError:
+            raise
+        except MemoryError:
+            outcome = Outcome({}, Status.FAILED, "MemoryError: more memory than the limit of the run (--memory)")
+        except Exception as error:
+            outcome = Outcome({}, Status.FAILED, _explain(error), artifacts={"log": traceback.format_exc()})
+        return Weight(outcome, time.perf_counter() - begin, started)
+
+    def _measure(self, case_id: str, contender: str, trial: int) -> Outcome:
+        if self.bench is None:
+            from steelyard.weigh.plan import load_benchmark
+
+            self.bench = load_benchmark(parse_spec(self.job.benchmark))[1]
+        if case_id not in self.cases:
+            self.cases = {case.id: case for case in self.bench.cases(self.job.data)}
+        case = self.cases[case_id]
+        if contender in self._refused:
+            return self._refused[contender]
+        spec = parse_spec(contender)
+        if contender not in self.things:
+            self.things[contender] = catalog.make_contender(spec, self.job.interface)
+            if reason := getattr(self.things[contender], "supported", str)():
+                self._refused[contender] = Outcome({}, Status.UNSUPPORTED, reason)
+                return self._refused[contender]
+        thing = self.things[contender]
+        if self.job.interface == "generator":
+            return _checked(self._generate(thing, spec, case, trial))
+        if self.job.timing and (contender, case_id) not in self._warm:
+            getattr(self.bench, "warm", lambda t, c: self.bench.measure(t, c, 0))(thing, case)
+            self._warm.add((contender, case_id))
+        return _checked(self.bench.measure(thing, case, trial))
+
+    def _generate(self, thing: Any, spec: Spec, case: Case, trial: int) -> Any:
+        """A generator without a language model: its answer, then the benchmark's score of it."""
+        if spec.name == "gold":
+            output = self.bench.reference(case)
+        else:
+            output = thing.answer(case, trial)
+        options = getattr(thing, "score_options", lambda case, trial: {})(case, trial)
+        result = self.bench.score(case, output, **options)
+        kept = dict(result.artifacts) if isinstance(result, Outcome) else {}
+        kept.setdefault("output", output)
+        if isinstance(result, Outcome):
+            return Outcome(result.metrics, result.status, result.error, kept)
+        return Outcome(result, artifacts=kept)
+
+
+def _checked(result: Outcome | Mapping[str, float]) -> Outcome:
+    """An Outcome whose numbers are all finite; NaN and infinities make it a failure that says which they were."""
+    outcome = result if isinstance(result, Outcome) else Outcome(dict(result))
+    values = {name: float(value) for name, value in outcome.metrics.items()}
+    bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
+    if outcome.status is Status.OK and bad:
+        good = {name: value for name, value in values.items() if math.isfinite(value)}
+        return Outcome(good, Status.FAILED, f"not a number: {', '.join(bad)}", outcome.artifacts)
+    return Outcome(values, outcome.status, outcome.error, outcome.artifacts)
+
+
+def _explain(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    place = f" ({os.path.basename(last.filename)}:{last.lineno})" if last else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def serve(fd: int) -> None:
+    """The loop of a worker process: a Job, then cells, over the connection on file descriptor `fd`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    connection = Connection(fd)
+    job: Job = connection.recv()
+    if job.core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {job.core})
+    if job.memory_bytes is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (job.memory_bytes, job.memory_bytes))
+    worker = Worker(job)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what contenders print is not part of the table
+    while True:
+        try:
+            cell = connection.recv()
+        except EOFError:
+            return
+        try:
+            connection.send(worker.run(*cell))
+        except SteelyardError as error:
+            connection.send(error)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
