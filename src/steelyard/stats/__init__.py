@@ -1,0 +1,1 @@
+"""Pure statistics over arrays: estimates, comparisons, rankings, profiles and the claim judge."""
