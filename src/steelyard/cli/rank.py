@@ -9,7 +9,6 @@ def rank(
     benchmarks: list[str] = typer.Argument(None, help="Benchmarks to rank over; all in the pool when none is named."),
     metric: str = typer.Option("", "--metric", help="Default: each benchmark's primary metric."),
     where: str = typer.Option("", "--where", help="Only cases for which this holds."),
-    method: str = typer.Option("bradley-terry", "--method", help="bradley-terry or plackett-luce."),
     pool: str = typer.Option(None, "--pool", help="Where measurements are kept. Default: $STEELYARD_POOL."),
     as_json: bool = typer.Option(False, "--json", help="JSON instead of a table."),
 ) -> None:
@@ -19,4 +18,4 @@ def rank(
     """
     from steelyard.report.ranking import rank_and_print
 
-    rank_and_print(benchmarks or [], metric=metric, where=where, method=method, pool=pool, as_json=as_json)
+    rank_and_print(benchmarks or [], metric=metric, where=where, pool=pool, as_json=as_json)

@@ -76,7 +76,7 @@ def measured(pool: Pool) -> list[str]:
 
 
 def rank_and_print(
-    benchmarks: Sequence[str], *, metric: str, where: str, method: str, pool: str | None, as_json: bool
+    benchmarks: Sequence[str], *, metric: str, where: str, pool: str | None, as_json: bool
 ) -> None:
     """`steelyard rank`."""
     from steelyard.pool import Pool
@@ -92,7 +92,7 @@ def rank_and_print(
     ranking = ranking_of(sets)
     rows = rows_of(ranking)
     if as_json:
-        print_json({"benchmarks": names, "method": method, "rows": rows, "unmeasured": ranking.unmeasured,
+        print_json({"benchmarks": names, "method": "bradley-terry", "rows": rows, "unmeasured": ranking.unmeasured,
                     "tied_share": ranking.tied_share, "notes": ranking.notes})  # fmt: skip
         return
     shown = [

@@ -14,7 +14,7 @@ from steelyard.core.words import Direction, Kind
 
 from .estimates import clustered_error, size_notes
 from .pairs import Missing, align, holm, mcnemar, sign_flip, tango
-from .resample import DRAWS, LEVEL, Array, block_length, codes, percentile, quantile_t, round_indices, widen
+from .resample import DRAWS, LEVEL, Array, block_length, codes, percentile, quantile_t, round_indices, widen_median
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def compare_times(
 
     One case: the ratio of medians over rounds. Several: the geometric mean over the cases of those ratios; the cases
     are the grid that was asked for, not a sample. Interval: rounds are drawn together for both sides and all cases
-    (in blocks where they hang together), on the logarithm, widened for few rounds. p: sign flips of the blocks' mean
+    (in blocks where they hang together), on the logarithm, widened below five rounds. p: sign flips of the blocks' mean
     log ratios. With one round a case there is no repetition: the cases are then the sample (t interval and sign flips
     on log ratios), and a note says so. effect: mean over sd of the log ratios.
     """
@@ -200,7 +200,7 @@ def compare_times(
             (np.median(log_a[:, i], axis=2) - np.median(log_b[:, i], axis=2)).mean(axis=0)
             for i in round_indices(series.size, draws, seed, block, 2 * x.shape[0])
         ]
-        low, high = percentile(value + widen(units, level) * (np.concatenate(parts) - value), level)
+        low, high = percentile(value + widen_median(units, level) * (np.concatenate(parts) - value), level)
         if units < 2:
             low, high = -math.inf, math.inf
         p = sign_flip(series[: units * block].reshape(units, block).mean(axis=1), draws, seed)

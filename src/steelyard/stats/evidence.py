@@ -13,7 +13,7 @@ from steelyard.core.errors import InputError
 from steelyard.core.words import Direction, Kind
 
 from .pairs import Missing
-from .resample import CHUNK, DRAWS, Array, block_length, chunks, codes, group_counts, round_indices, widen
+from .resample import CHUNK, DRAWS, Array, block_length, chunks, codes, group_counts, round_indices, widen, widen_median
 
 Unit = Literal["cases", "trials", "none"]
 Over = Literal["mean", "median", "max", "min", "geomean"]
@@ -181,13 +181,13 @@ def _by_trials(
     series = np.log(x) if logs else x
     contrast = series[:split].mean(axis=(0, 1)) - (series[split:].mean(axis=(0, 1)) if split < m else 0.0)
     block = block_length(contrast)
+    factor = widen_median if table.kind in TIMES else widen
     draws = _affordable(draws, m * point.shape[1])
     parts = [
-        _slice_means(_centre(x[:, :, index], table.kind), slices).transpose(2, 0, 1) if slices is None else
-        np.moveaxis(_slice_means(np.moveaxis(_centre(x[:, :, index], table.kind), 1, -1), slices), 1, 0)
+        _slice_means(np.moveaxis(_centre(x[:, :, index], table.kind), 2, 0), slices)
         for index in round_indices(t, draws, seed, block, m * c)
-    ]  # fmt: skip
-    return Frame(point, _spread(point, np.concatenate(parts), widen(t // block), logs), split, t, "trials", lost)
+    ]
+    return Frame(point, _spread(point, np.concatenate(parts), factor(t // block), logs), split, t, "trials", lost)
 
 
 def _affordable(draws: int, width: int) -> int:

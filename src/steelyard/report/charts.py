@@ -1,0 +1,224 @@
+"""Charts drawn once as SVG: no script, no font, no network; colours are the page's, so that they follow light and dark."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from steelyard.core.words import Metric
+from steelyard.report.scales import SHARES, scale_over, tick_label, ticks
+
+SHAPES = ("square", "circle", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left", "M-1,-0.4H1V0.4H-1Z")
+DASHES = ([1, 0], [1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
+SERIES = len(SHAPES)
+_WIDTHS = {"wide": (540, 300), "narrow": (340, 290)}
+_TAGS = {"svg", "g", "path", "line", "rect", "text", "tspan", "circle"}
+_KEPT = {
+    "d", "x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "cx", "cy", "r", "width", "height", "viewBox", "transform", "fill",
+    "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "stroke-linejoin",
+    "stroke-miterlimit", "opacity", "text-anchor", "font-size", "font-weight", "font-family",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Point:
+    """One mark: which series (its place in the legend), where, how sure, and what it says when pointed at."""
+
+    series: int
+    x: float
+    y: float
+    low: float
+    high: float
+    says: str
+    x_low: float = float("nan")
+    x_high: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What an axis shows. scale: `ratio` where values are multiples of the baseline's, else empty."""
+
+    title: str
+    metric: Metric
+    log: bool = False
+    scale: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart for wide and for narrow screens, with the same numbers as a table."""
+
+    title: str
+    caption: str
+    wide: Markup
+    narrow: Markup
+    headers: list[str]
+    rows: list[list[str]]
+
+
+def lines(points: Sequence[Point], x: Axis, y: Axis, label: str) -> dict[str, Markup]:
+    """Lines with bands of 95% intervals, drawn wide and narrow; a ratio axis has a rule at 1."""
+
+    def layers(plane: _Plane) -> list[Any]:
+        made = []
+        if y.scale == "ratio":
+            made.append(_values([{"y": 1.0}]).mark_rule(color="var(--ink)", opacity=0.55).encode(y=plane.y()))
+        for series, own in plane.series():
+            colour, across = f"var(--s{series})", plane.x()
+            line = own.mark_line(color=colour, strokeWidth=2, strokeDash=DASHES[series], aria=False)
+            band = own.mark_area(color=colour, opacity=0.14, aria=False)
+            made += [band.encode(x=across, y=plane.y("low:Q"), y2="high:Q"), line.encode(x=across, y=plane.y())]
+        return [*made, *plane.marks()]
+
+    return _draw(points, x, y, layers, label)
+
+
+def scatter(points: Sequence[Point], front: Sequence[Point], x: Axis, y: Axis, label: str) -> dict[str, Markup]:
+    """Points with intervals both ways, and the steps through those that no other beats on both axes."""
+
+    def layers(plane: _Plane) -> list[Any]:
+        made = []
+        if len(front) > 1:
+            steps = _values([{"x": p.x, "y": p.y} for p in front])
+            edge = steps.mark_line(color="var(--muted)", strokeDash=[3, 3], interpolate="step-after", aria=False)
+            made.append(edge.encode(x=plane.x(), y=plane.y(), order="x:Q"))
+        for series, own in plane.series():
+            rule = own.mark_rule(color=f"var(--s{series})", strokeWidth=1.5, opacity=0.8, aria=False)
+            made.append(rule.encode(x=plane.x(), y=plane.y("low:Q"), y2="high:Q"))
+            made.append(rule.encode(x=plane.x("x_low:Q"), x2="x_high:Q", y=plane.y()))
+        return [*made, *plane.marks()]
+
+    return _draw(points, x, y, layers, label)
+
+
+class _Plane:
+    """Points between two axes at one width: the encodings that the layers of a chart share."""
+
+    def __init__(self, points: Sequence[Point], x: Axis, y: Axis, narrow: bool) -> None:
+        self.points, self.axes, self.most = points, (x, y), (4 if narrow else 7, 6)
+        ends = [v for p in points for v in (p.y, p.low, p.high)] + [1.0] * (y.scale == "ratio")
+        across = [v for p in points for v in (p.x, p.x_low, p.x_high)]
+        self.scales = (
+            scale_over(across, log=x.log, within=_within(x)),
+            scale_over(ends, log=y.log, within=_within(y)),
+        )
+
+    def x(self, field: str = "x:Q") -> Any:
+        import altair as alt
+
+        return alt.X(field, **self._along(0))
+
+    def y(self, field: str = "y:Q") -> Any:
+        import altair as alt
+
+        return alt.Y(field, **self._along(1))
+
+    def _along(self, at: int) -> dict[str, Any]:
+        import altair as alt
+
+        scale, axis = self.scales[at], self.axes[at]
+        values = ticks(scale, "" if axis.scale else axis.metric.unit, self.most[at])
+        labels = [tick_label(v, axis.metric, scale=axis.scale) for v in values]
+        pick = f"{json.dumps(labels)}[indexof({json.dumps(values)}, datum.value)]"
+        kind = "log" if scale.log else "linear"
+        return {
+            "title": axis.title,
+            "scale": alt.Scale(type=kind, domain=[scale.low, scale.high], nice=False, zero=False),
+            "axis": alt.Axis(values=values, labelExpr=pick, grid=at == 1, labelOverlap=True),
+        }
+
+    def series(self) -> list[tuple[int, Any]]:
+        """Each series with its data; an interval without an end reaches to the edge of the chart."""
+        out = []
+        for series in sorted({p.series for p in self.points}):
+            rows = []
+            for p in sorted((p for p in self.points if p.series == series), key=lambda p: p.x):
+                row = {"x": p.x, "y": p.y, "says": p.says}
+                for low, high, middle, scale in (
+                    ("x_low", "x_high", p.x, self.scales[0]),
+                    ("low", "high", p.y, self.scales[1]),
+                ):
+                    least, most = (middle if math.isnan(getattr(p, end)) else getattr(p, end) for end in (low, high))
+                    row |= {low: max(least, scale.low), high: min(most, scale.high)}
+                rows.append(row)
+            out.append((series, _values(rows)))
+        return out
+
+    def marks(self) -> list[Any]:
+        """One mark a point, with a shape of its own for each series: colour alone tells nothing apart."""
+        made = []
+        for series, own in self.series():
+            style = {"fill": f"var(--s{series})", "stroke": "var(--card)", "strokeWidth": 1}
+            mark = own.mark_point(shape=SHAPES[series], size=62, opacity=1, **style)
+            made.append(mark.encode(x=self.x(), y=self.y(), description="says:N"))
+        return made
+
+
+def _values(rows: list[dict[str, Any]]) -> Any:
+    import altair as alt
+
+    return alt.Chart(alt.Data(values=rows))
+
+
+def _within(axis: Axis) -> tuple[float, float] | None:
+    return (0.0, 1.0) if axis.metric.kind in SHARES and not axis.scale else None
+
+
+def _draw(
+    points: Sequence[Point], x: Axis, y: Axis, layers: Callable[[_Plane], list[Any]], label: str
+) -> dict[str, Markup]:
+    import altair as alt
+
+    out = {}
+    for kind, (width, height) in _WIDTHS.items():
+        chart = alt.layer(*layers(_Plane(points, x, y, kind == "narrow"))).properties(
+            width=width, height=height, background="transparent", padding=4,
+            autosize=alt.AutoSizeParams(type="fit", contains="padding"),
+        )  # fmt: skip
+        chart = chart.configure_view(stroke=None).configure_axis(
+            labelColor="var(--muted)", titleColor="var(--muted)", gridColor="var(--line)", labelFontSize=12,
+            titleFontSize=12, titleFontWeight="normal", domain=False, ticks=False, labelPadding=6, titlePadding=8,
+        )  # fmt: skip
+        above = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -10}
+        out[kind] = render(chart.configure_axisY(**above).to_dict(), label)
+    return out
+
+
+def render(spec: dict[str, Any], label: str) -> Markup:
+    """A Vega-Lite specification as inline SVG that a screen reader announces as `label`."""
+    import vl_convert
+
+    return inline(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]), label)
+
+
+def inline(svg: str, label: str) -> Markup:
+    """Only the drawing of an SVG: known tags and attributes, descriptions of marks as tooltips, no links, no styles."""
+    root = _drawing(ElementTree.fromstring(svg))
+    if root is None:
+        return Markup("")
+    root.attrib.pop("width", None)
+    root.attrib.pop("height", None)
+    root.attrib |= {"role": "img", "aria-label": label, "class": "chart"}
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # text and attributes are escaped by the serialiser
+
+
+def _drawing(node: ElementTree.Element) -> ElementTree.Element | None:
+    tag = node.tag.rpartition("}")[2]
+    if tag not in _TAGS or node.get("display") == "none":
+        return None
+    kept = {k: v for k, v in node.attrib.items() if k in _KEPT and not re.search(r"url\s*\(", v)}
+    kept.pop("font-family", None)  # the page's own
+    out = ElementTree.Element(tag, kept)
+    out.text = node.text if tag in ("text", "tspan") else None
+    if node.get("role") == "graphics-symbol" and node.get("aria-label"):
+        title = ElementTree.SubElement(out, "title")
+        title.text = node.get("aria-label")
+    out.extend(child for child in map(_drawing, node) if child is not None)
+    return out

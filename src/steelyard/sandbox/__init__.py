@@ -1,0 +1,6 @@
+"""Runs programs nobody trusts, in bubblewrap jails, and says how they ended."""
+
+from .outcome import CommandResult, Limits, Outcome, Verdict
+from .pool import Sandbox, health
+
+__all__ = ["CommandResult", "Limits", "Outcome", "Sandbox", "Verdict", "health"]
