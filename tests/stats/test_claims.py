@@ -294,9 +294,9 @@ def test_same_seed_same_digits():
 def test_bad_claims_are_told_by_field():
     with pytest.raises(InputError, match="margin"):
         weighed(Said("abs(contender) <= margin"), timings([1.0]))
-    with pytest.raises(InputError, match="^baseline: "):
+    with pytest.raises(InputError, match=r"^baseline: "):
         weighed(Said("contender > baseline", baseline="all the others"), timings([1.0]))
-    with pytest.raises(InputError, match="^expect: "):
+    with pytest.raises(InputError, match=r"^expect: "):
         weighed(Said("contender >> baseline"), timings([1.0]))
     with pytest.raises(InputError, match="names none"):
         weighed(Said("contender > baseline", baseline=""), Table({"a": [1.0, 2.0]}))

@@ -123,11 +123,12 @@ def strengths(rng):
 
 
 NOMINAL = [
-    binary, binary_groups, real_groups, times, one_time, proportion, grouped_mean, judge_binary, judge_share, judge_ratio,
+    binary, binary_groups, real_groups, one_time, proportion, grouped_mean, judge_binary, judge_share, judge_ratio,
     judge_few, judge_median, strengths,
 ]  # fmt: skip
-# exact order statistics jump in steps, exact McNemar is conservative, medians of few seeds are widened for safety
-ABOVE = [median_time, judge_seeds]
+# above 95%: order statistics jump in steps, seeds shared by all cases are few, and the bootstrap overstates the
+# variance of a median over few rounds, which shows when several cases are averaged (measured: 97.2% with 20 rounds)
+ABOVE = [median_time, judge_seeds, times]
 
 
 def shares(scenario, repetitions, seed):
@@ -156,6 +157,14 @@ def test_intervals_cover_95_percent(scenario):
         assert 0.035 <= rejected <= 0.065
     elif rejected is not None:
         assert rejected <= 0.065  # discrete p-values stay below
+
+
+@pytest.mark.slow
+def test_ratios_over_several_cases_cover_a_little_more_than_promised():
+    covered, rejected = shares(times, 4000, 12)
+    assert 0.95 <= covered <= 0.98
+    assert rejected is not None
+    assert 0.035 <= rejected <= 0.065
 
 
 @pytest.mark.slow
