@@ -54,7 +54,7 @@ def test_gsm8k_accuracies(pool, model, accuracy, error):
     e = mean(score)
     assert e.n == 1319
     assert e.value == pytest.approx(accuracy, abs=5e-5)
-    # to the card's four decimals; its .0113 is .011346 (ddof 0), ours .011351 (ddof 1), on the other side of the rounding
+    # to the card's four decimals: its .0113 is .011346 (ddof 0), ours .011351 (ddof 1) falls beyond the rounding
     assert (e.high - e.low) / 2 / stats.t.ppf(0.975, 1318) == pytest.approx(error, abs=5.2e-5)
 
 
@@ -80,8 +80,9 @@ def test_alpacaeval_standard_errors_equal_the_published_ones(pool, shared):
     assert len(published) == 57
     for model, row in published.items():
         e = mean(of(pool, model, "alpacaeval2"))
+        assert e.n == int(row["n_total"])
         assert 100 * e.value == pytest.approx(float(row["win_rate"]), abs=1e-8)
-        error = (e.high - e.low) / 2 / stats.t.ppf(0.975, 804)
+        error = (e.high - e.low) / 2 / stats.t.ppf(0.975, e.n - 1)
         assert 100 * error == pytest.approx(float(row["standard_error"]), abs=1e-9)
 
 
