@@ -73,7 +73,7 @@ class Claim(_Strict):
     source: str
     metric: str
     statistic: Literal["ratio", "difference", "equivalence", "value", "order", "share"]
-    over: Literal["mean", "median", "max", "geomean"] = "mean"
+    over: Literal["mean", "median", "max", "min", "geomean"] = "mean"
     contender: str
     baseline: str = ""
     where: str = ""

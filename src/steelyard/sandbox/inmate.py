@@ -4,7 +4,6 @@ Standard library only. `zygote` imports this file and explains the arrangement.
 """
 
 import atexit
-import builtins
 import collections
 import ctypes
 import functools
@@ -16,7 +15,6 @@ import signal
 import stat
 import struct
 import sys
-import traceback
 
 NEW_MOUNT, PRIVATE, HARDENED = 0x00020000, (1 << 14) | (1 << 18), 2 | 4 | 8  # MS_REC | MS_PRIVATE; nosuid, nodev, noexec
 FLUSH = compile("for s in streams:\n try: s.flush()\n except BaseException: pass", "<flush>", "exec")
@@ -33,8 +31,8 @@ def must(result: int, what: str) -> int:
     return result
 
 
-def prctl(option: int, *values: int) -> None:
-    must(libc.prctl(option, *(values + (0, 0, 0, 0))[:4]), f"prctl {option}")
+def prctl(option: int, first: int, second: int = 0) -> None:
+    must(libc.prctl(option, first, second, 0, 0), f"prctl {option}")
 
 
 def hide(root: object, *keep: object) -> None:
@@ -139,9 +137,12 @@ def describe(error: BaseException) -> dict:
     report = {"kind": kind, "exception": type(error).__name__, "message": "", "where": ""}
     try:
         report["message"] = str(error)[:500]
-        frames = traceback.extract_tb(error.__traceback__)
-        if frames:
-            report["where"] = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}"[:200]
+        trace = error.__traceback__
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        if trace:
+            code = trace.tb_frame.f_code
+            report["where"] = f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"[:200]
     except BaseException:  # its own __str__ may do anything
         pass
     return report
@@ -167,7 +168,7 @@ def run(mark: int, request: dict, blobs: list, namespace: dict) -> None:
         trace = error.__traceback__
         error.__traceback__ = trace and trace.tb_next  # the first frame is ours
         tell(mark, describe(error))
-        traceback.print_exception(error)
+        sys.__excepthook__(type(error), error, error.__traceback__)
     finally:
         if "threading" in sys.modules:
             sys.modules["threading"]._shutdown()
@@ -239,4 +240,3 @@ def _file_action(mark: int, action: "collections.abc.Callable[[], None]") -> Non
 
 
 ACTIONS = {"run": run, "command": command, "write": write, "read": read}
-BUILTINS = vars(builtins)

@@ -5,7 +5,7 @@ Standard library only: nothing else is here. What keeps a program from forging s
 - Success is a packet with 32 random bytes, written to a pipe by the step that follows the last statement of the tests. Another
   process (this one) reads it; a program cannot signal, trace or read this one: it runs in a pid namespace of its own, without
   capabilities, and as another user where the jail has two.
-- The steps (run the candidate, put the builtins back, run the tests, write the token) are C functions called by a C loop at the
+- The steps (run the candidate, run the tests with builtins of their own, write the token) are C functions called by a C loop at the
   very bottom of a thread that forked: there is no Python frame below the candidate, so frames lead nowhere. The objects that
   hold the token and the tests are off the garbage collector's lists, so `gc` does not lead to them either.
 - Files under /tmp cannot be mapped executable, /proc/self/mem cannot be opened, trace functions (which may jump over an assert)
@@ -27,7 +27,6 @@ import json
 import operator
 import os
 import select
-import shutil
 import signal
 import site
 import struct
@@ -88,11 +87,13 @@ class Zygote:
             rest = rest[os.write(self.channel, rest) :]
 
     def serve(self) -> None:
+        pristine = dict(vars(builtins))  # for the tests, whatever the candidate did to the builtins it sees
+        inmate.untrack(pristine)
         gc.freeze()  # what is here now stays where it is in every child
         while True:
             request, blobs = self.receive()
             try:
-                reply, streams = self.program(request, blobs)
+                reply, streams = self.program(request, blobs, pristine)
             except Exception as error:
                 reply, streams = {"end": "runner", "message": f"{type(error).__name__}: {error}"}, (b"", b"")
             self.answer(reply, streams)
@@ -101,6 +102,8 @@ class Zygote:
         """An empty /tmp of `size` bytes."""
         tmp = self.jail["tmp"]
         if not self.jail["jailed"]:
+            import shutil
+
             for entry in list(os.scandir(tmp)):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)
@@ -116,7 +119,7 @@ class Zygote:
         inmate.must(inmate.libc.mount(b"tmp", tmp.encode(), b"tmpfs", flags, options), "mount /tmp")
         self.mounted = size, executable
 
-    def program(self, request: dict, blobs: list) -> "tuple[dict, tuple]":
+    def program(self, request: dict, blobs: list, pristine: dict) -> "tuple[dict, tuple]":
         """Run one program to its end: the reply and (stdout, stderr)."""
         limits, kind = request["limits"], request["kind"]
         if not self.jail["keep"] and request["clean"]:
@@ -138,8 +141,7 @@ class Zygote:
                 blobs.clear()
                 actions = [
                     (exec, candidate, space),
-                    (space.__setitem__, "__builtins__", builtins),
-                    (inmate.BUILTINS.update, dict(inmate.BUILTINS)),
+                    (space.__setitem__, "__builtins__", pristine),
                     (exec, compile(tests, "<tests>", "exec"), space),
                     (exec, inmate.FLUSH, {"streams": (sys.stdout, sys.stderr), "BaseException": BaseException}),
                     (os.write, mark_in, token),
@@ -151,10 +153,10 @@ class Zygote:
             box: list = []
             ready = _thread.allocate_lock()
             ready.acquire()
-            enter = (self.enter, kind, limits, (stdin, out_in, err_in, mark_in), box, ready, module)
+            enter = (self.enter, kind, limits, (stdin, out_in, err_in, mark_in), box, ready, module, token)
             steps = iter(collections.deque(functools.partial(*step) for step in (enter, *actions)))
             arguments = (map(operator.call, steps), 0)  # deque(steps, 0) takes each step and keeps none
-            inmate.hide(arguments, space)
+            inmate.hide(arguments, space, pristine)
             started = time.monotonic()
             _thread.start_new_thread(collections.deque, arguments)
             del arguments, steps, actions
@@ -169,7 +171,7 @@ class Zygote:
             for fd in opened:
                 os.close(fd)
 
-    def enter(self, kind: str, limits: dict, fds: tuple, box: list, ready: "_thread.LockType", module: object) -> None:
+    def enter(self, kind: str, limits: dict, fds: tuple, box: list, ready: "_thread.LockType", module: object, token: bytes) -> None:
         """First step, in the new thread: fork, and return in the child only, stripped and limited."""
         try:
             init = 0
@@ -193,9 +195,8 @@ class Zygote:
             sys.modules[module.__name__] = module
             if kind == "check":
                 inmate.guard(fds[3])
-            os.write(fds[3], b"started")
         except BaseException as error:
-            os.write(fds[3], json.dumps({"runner": f"{type(error).__name__}: {error}"}).encode())
+            os.write(fds[3], token + f"{type(error).__name__}: {error}".encode()[:1000])
             os._exit(1)
 
     def watch(
@@ -204,7 +205,6 @@ class Zygote:
         """Read what the program writes until it ends, by itself or by us; nothing of it is left when this returns."""
         kept = {fd: bytearray() for fd in streams}
         reply: dict = {"end": "", "truncated": False}
-        began = False
         handle = os.pidfd_open(pid)
         poller = select.poll()
         for fd in (*streams, mark, handle):
@@ -232,7 +232,6 @@ class Zygote:
                 reply["truncated"] |= size > free
 
         def hear() -> None:
-            nonlocal began
             while not reply["end"]:
                 try:
                     packet = os.read(mark, 4096)
@@ -240,16 +239,15 @@ class Zygote:
                     return
                 if not packet:
                     return forget(mark)
-                if not began and packet != b"started":
-                    reply.update(end="runner", message=json.loads(packet)["runner"])
-                elif packet == token:
+                if packet == token:
                     reply["end"] = "passed"
-                elif began and packet.startswith(b"{"):  # anything else was written by the program for its own ends
+                elif packet.startswith(token):  # from our own steps before the program's
+                    reply.update(end="runner", message=packet[len(token) :].decode())
+                elif packet.startswith(b"{"):  # anything else was written by the program for its own ends
                     try:
                         reply.update(end="report", report=dict(json.loads(packet)))
                     except ValueError:
                         pass
-                began = True
 
         ended, look = False, started + TICK_S
         while not reply["end"]:
@@ -285,9 +283,7 @@ class Zygote:
             reply["code" if code >= 0 else "signal"] = abs(code)
         if not reply["end"]:
             reply["end"] = "exit" if code >= 0 else "signal"
-            if not began:
-                reply.update(end="runner", message=f"the program could not be started (status {code})")
-            elif code == -signal.SIGKILL:  # nobody inside can: a limit of the kernel's
+            if code == -signal.SIGKILL:  # nobody inside can: a limit of the kernel's
                 reply["end"] = "timeout" if reply["cpu_seconds"] >= limits["cpu_s"] - 0.1 else "memory"
         return reply, tuple(bytes(kept[fd]) for fd in streams)
 

@@ -21,9 +21,14 @@ def humaneval_pair(identity: object) -> str:
 
 
 def by_entry_point(problems: Sequence[tuple[str, str]]) -> list[str]:
-    """The key of each (function name, sentence): the name; where two problems share it, with a hash of the sentence."""
-    often = Counter(name for name, _ in problems)
-    return [name if often[name] == 1 else f"{name}:{_digest(sentence)}" for name, sentence in problems]
+    """The key of each (function name, sentence): the name; where problems share it, with a hash of the sentence.
+
+    Problems that share both cannot be told apart by anything both benchmarks have: their key is empty.
+    """
+    names = Counter(name for name, _ in problems)
+    keys = [name if names[name] == 1 else f"{name}:{_digest(sentence)}" for name, sentence in problems]
+    often = Counter(keys)
+    return [key if often[key] == 1 else "" for key in keys]
 
 
 def sentence_of_comment(source: str) -> str:

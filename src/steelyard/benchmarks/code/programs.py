@@ -13,7 +13,7 @@ from steelyard.sandbox import Limits, Sandbox, Verdict
 from steelyard.sandbox import Outcome as Ran
 
 # The same program is asked about several times: raw and sanitised views, references of a gate, repeated runs.
-_REMEMBERED = 4096
+_REMEMBERED = 1024
 
 
 @cache
@@ -38,7 +38,9 @@ def run_file(program: str, wall_s: float) -> Ran:
 
 
 def broken(ran: Ran, program: str) -> Outcome:
-    """The outcome when our own runner failed: it never counts against the contender."""
+    """The outcome when our own runner failed: it never counts against the contender, and the next try starts afresh."""
+    check.cache_clear()
+    run_file.cache_clear()
     return Outcome({}, Status.FAILED, f"runner: {ran.message}", {"program": program, "log": ran.stderr})
 
 

@@ -19,6 +19,7 @@ from steelyard.core.words import Case, Status
 from steelyard.sandbox import Outcome as Ran
 
 FIELDS = ("id", "raw_problem", "raw_solution", "new_problem", "new_solution", "test_code")
+FILE_S = 30.0  # seconds the released exit-code runner gives a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,8 @@ class SelfInvoking:
         metrics |= {"pass_at_1": metrics["pass_raw"]} | self.beside(program, pair, ran)
         if ran.passed and not metrics.get("false_passes"):
             metrics |= self._invocation(program, pair)
-        artifacts = {"program": program, "log": programs.log_of(ran)}
-        return Outcome(metrics, Status.OK, verdicts.error_of(ran), artifacts)
+        error = self._published_error(program, pair, ran) if profile == "published" else verdicts.error_of(ran)
+        return Outcome(metrics, Status.OK, error, {"program": program, "log": programs.log_of(ran)})
 
     def sound(self, program: str, pair: Pair) -> Ran:
         """Only a program whose last assert was reached, and held, passes."""
@@ -168,6 +169,18 @@ class SelfInvoking:
     def published(self, program: str, pair: Pair) -> Ran:
         """As the released scripts judge. For the first two benchmarks that is the classic runner: sound."""
         return self.sound(program, pair)
+
+    def as_file(self, program: str, pair: Pair) -> Ran:
+        """The released exit-code runner: tabs become blanks, candidate and tests are one file, 30 s, 0 is a pass."""
+        return programs.run_file(program.replace("\t", "    ") + "\n" + pair.test_code, FILE_S)
+
+    def _published_error(self, program: str, pair: Pair, judged: Ran) -> str:
+        """The class in the released error statistics: from the exit-code runner, whatever the score rests on."""
+        ran = self.as_file(program, pair)
+        name = verdicts.published_class(ran.passed, ran.verdict.value == "timeout", ran.stderr)
+        if name != "Passed":
+            return name
+        return "" if judged.passed else f"Passed: left with exit code 0, but {verdicts.error_of(judged)}"
 
     def beside(self, program: str, pair: Pair, ran: Ran) -> dict[str, float]:
         """More metrics of one program."""

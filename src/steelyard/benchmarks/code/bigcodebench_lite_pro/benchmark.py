@@ -31,8 +31,8 @@ class BigCodeBenchLitePro(SelfInvoking):
         return super().score(case, output, route, **options)
 
     def published(self, program: str, pair: Pair) -> Ran:
-        """The released procedure: tabs become four blanks, candidate and tests are one file, exit code 0 is a pass."""
-        return programs.run_file(program.replace("\t", "    ") + "\n" + pair.test_code, self.timeout)
+        """The exit-code runner decides the score too."""
+        return self.as_file(program, pair)
 
     def beside(self, program: str, pair: Pair, ran: Ran) -> dict[str, float]:
         """false_passes: 1 where a program counts as passed although it never got through its asserts."""

@@ -64,7 +64,12 @@ class Mbpp:
             if problem.plus is None and split != "own" and self.split not in (split, "all"):
                 continue
             identity = f"{'own' if split == 'own' else 'Mbpp'}/{number}"
-            yield Case(identity, problem, {"entry_point": problem.entry_point, "split": split, "pair": key})
+            attributes = {"entry_point": problem.entry_point, "split": split} | ({"pair": key} if key else {})
+            yield Case(identity, problem, attributes)
+
+    def case_id(self, task_id: int | str) -> str:
+        """The case that a predictions file names by task_id: 11 and Mbpp/11 are one."""
+        return f"Mbpp/{task_id}" if str(task_id).isdigit() else str(task_id)
 
     def prompt(self, case: Case, route: Route = "chat", **_: object) -> list[Message]:
         """completion: a docstring of the sentence and the first assert. chat: CodeEval-Pro's instruction."""
