@@ -93,7 +93,7 @@ def score(program: str, **options):
         ("while True: pass", "Timeout", "Timeout"),
         ("import sys\nsys.exit(0)", "EarlyExit", "OtherError"),
         ("import os\nos._exit(0)", "EarlyExit", "OtherError"),
-        ("import os\nos.kill(os.getpid(), 9)", "Crash", "OtherError"),
+        ("import os\nos.kill(os.getpid(), 11)", "Crash", "OtherError"),
         ("class AssertionError(Exception): pass\ndef largest(xs): return 0", "AssertionError", "AssertionError"),
     ],
 )
@@ -112,7 +112,7 @@ def test_redefining_the_name_assertionerror_does_not_break_assert():
 
 def test_odd_outputs_are_scored_like_any_other():
     good = "def largest(xs): return max(xs)"
-    for extra in ("# \udcff no UTF-8", f"# {'x' * 1_000_000}", "\tx = 1" * 0, "print('y' * 10**6)", "# é"):
+    for extra in ("# \udcff no UTF-8", f"# {'x' * 1_000_000}", "print('y' * 10**6)", "# é"):
         assert score(f"{good}\n{extra}").metrics["pass_at_1"] == 1.0, extra[:20]
     assert score("def largest(xs):\n\treturn max(xs)").metrics["pass_at_1"] == 1.0
     prose = MbppPro().score(LARGEST, "I would take the maximum of the list.")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
+from steelyard.benchmarks.code import selfinvoke
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Status
 from steelyard.sandbox import Limits, Sandbox, Verdict
@@ -66,9 +67,8 @@ def _importable(module: str) -> bool:
 
 
 def _imports(source: str) -> set[str]:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    tree = selfinvoke.parsed(source)
+    if tree is None:
         return set()
     names: set[str] = set()
     for node in ast.walk(tree):

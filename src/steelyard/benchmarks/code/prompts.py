@@ -49,16 +49,18 @@ def wrapped(instruction: str, prefix: str | None, *, steps: bool = False, primed
 
 
 def docstring_asserts(source: str) -> list[str]:
-    """The examples (`>>> call` and its result) in a source as asserts, where both are plain expressions."""
+    """The examples (`>>> call` and its result) in the docstrings of a source, as asserts, where both are plain."""
     try:
-        examples = doctest.DocTestParser().get_examples(source)
-    except ValueError:  # an example without the blank after >>>
+        functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+        texts = [ast.get_docstring(node) or "" for node in functions]
+        examples = [example for text in texts for example in doctest.DocTestParser().get_examples(text)]
+    except (SyntaxError, ValueError):  # without a docstring there is no body; examples may be malformed
         return []
     out = []
     for example in examples:
-        call, want = example.source.strip(), example.want.strip()
+        want = example.want.strip()
         try:
-            ast.parse(call, mode="eval")
+            call = ast.unparse(ast.parse(example.source.strip(), mode="eval"))
             ast.literal_eval(want)
         except (ValueError, SyntaxError):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 
 _DEF = re.compile(r"^(?:async )?def (\w+)", re.MULTILINE)
 NOT_CALLED = 93  # the exit code of a watched script whose tests never reached the base function
@@ -20,14 +21,23 @@ def tested(test_code: str, candidates: list[str]) -> list[str]:
     return [name for name in candidates if name in words] or candidates
 
 
+def parsed(program: str) -> ast.Module | None:
+    """The syntax tree of a program that nobody vouches for; None when it has none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its odd escape sequences are its own affair
+        try:
+            return ast.parse(program)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+
+
 def calls_statically(program: str, new: list[str], base: str) -> bool:
     """Whether a function of `new`, or a function of the program it uses, names `base` (a call, or passing it on).
 
     The last definition of a name counts, as in Python. False for a program that does not parse.
     """
-    try:
-        tree = ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(program)
+    if tree is None:
         return False
     bodies = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     todo, seen = [name for name in new if name != base], set()

@@ -1,0 +1,263 @@
+"""From a benchmark's `prompt` and `score` to a complete Inspect task, and from its samples back to measurements."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from inspect_ai import Task
+from inspect_ai import eval as inspect_eval
+from inspect_ai.dataset import Sample
+from inspect_ai.hooks import Hooks, SampleEnd, hooks
+from inspect_ai.log import EvalSample
+from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, get_model
+from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
+from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
+
+from steelyard import catalog
+from steelyard.core.card import Card
+from steelyard.core.contender import build, config_of, source_hash
+from steelyard.core.errors import InputError, MissingError, SteelyardError, unknown
+from steelyard.core.interfaces import Message, Outcome
+from steelyard.core.spec import Spec
+from steelyard.core.words import Case, Status
+from steelyard.llm import Record
+from steelyard.llm.context import remember
+from steelyard.llm.models import MODELS, find_model, path_of
+from steelyard.llm.provider import RAW
+
+GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
+SERVER = ("threads", "parallel", "context")
+LATE = "steelyard: the time of the run is up"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A resolved model spec: its Inspect name, its options sorted by who reads them, its solvers."""
+
+    model: str
+    model_args: Mapping[str, Any]
+    generation: Mapping[str, Any]
+    prompting: Mapping[str, Any]
+    solvers: tuple[Any, ...]
+    source: str
+
+    @property
+    def config(self) -> dict[str, Any]:
+        parts: dict[str, Any] = {"temperature": 0.0, **self.generation, **self.prompting, **self.model_args}
+        if self.solvers:
+            parts["solvers"] = [{"name": s.steelyard_name, **config_of(s)} for s in self.solvers]
+        return parts
+
+
+def resolve(spec: Spec, card: Card) -> Chosen:
+    """Find the model, sort its options, build its solvers. Raises InputError and MissingError before anything runs."""
+    local = find_model(spec.name)
+    if local is None and "/" not in spec.name:
+        ours = [e.name for e in catalog.contenders("generator")]
+        raise unknown("model or contender", spec.name, [*(m.name for m in MODELS), *ours])
+    contender_scope = {o.name: o for o in card.options if o.scope == "contender"}
+    generation, prompting, model_args = {}, {}, {}
+    for option, value in spec.options.items():
+        if option in GENERATION:
+            generation[option] = value
+        elif option in contender_scope:
+            allowed = contender_scope[option].values
+            if allowed and value not in allowed:
+                raise InputError(f"{spec}: {option} is {value!r}.", f"It may be {', '.join(map(str, allowed))}.")
+            prompting[option] = value
+        elif local is None or option in SERVER:
+            model_args[option] = value
+        else:
+            raise unknown("option", option, [*GENERATION, *contender_scope, *SERVER], where=str(spec))
+    solvers = []
+    for part in spec.solvers:
+        entry = catalog.entries().get(part.name)
+        if entry is None or entry.card.interface != "solver":
+            raise unknown("solver", part.name, [e.name for e in catalog.contenders("solver")])
+        solvers.append(build(entry.load(), part.options, part.name))
+    if local is not None:
+        path_of(local)
+        behind = local.sha256
+    else:
+        behind = spec.name
+    behind = hashlib.sha256("\0".join([behind, *map(source_hash, solvers)]).encode()).hexdigest()[:16]
+    name = f"steelyard/{local.name}" if local else spec.name
+    return Chosen(name, model_args, generation, prompting, tuple(solvers), behind)
+
+
+def make_task(
+    card: Card, bench: Any, cases: Sequence[Case], chosen: Chosen | None = None, name: str = "", epochs: int = 1
+) -> Task:
+    """A whole Inspect task: one sample a case (id = case id), `generate` or the solvers, the benchmark's own score.
+
+    A solver reads `visible_tests` from the sample's metadata and assembles programs with `llm.context.program_of`.
+    """
+    prompting = dict(chosen.prompting) if chosen else {}
+    by_id = {case.id: case for case in cases}
+    generation = dict(getattr(bench, "generation", lambda **_: {})(**prompting))
+    if "stop" in generation:
+        generation["stop_seqs"] = generation.pop("stop")
+    generation |= dict(chosen.generation) if chosen else {}
+    chain = [s.solver() for s in chosen.solvers] if chosen and chosen.solvers else [generate()]
+    return Task(
+        name=name or card.name.replace("-", "_"),
+        dataset=[_sample(bench, case, prompting) for case in cases],
+        solver=[_in_time(), *chain],
+        scorer=_scorer(bench, by_id, prompting),
+        config=GenerateConfig(**{"temperature": 0.0, **generation}),
+        epochs=epochs,
+        fail_on_error=False,
+        metadata={"benchmark": card.name, "version": card.version},
+    )
+
+
+def _sample(bench: Any, case: Case, prompting: dict[str, Any]) -> Sample:
+    metadata: dict[str, Any] = {"attributes": dict(case.attributes)}
+    if hasattr(bench, "visible_tests"):
+        metadata["visible_tests"] = list(bench.visible_tests(case, **prompting))
+    if hasattr(bench, "program"):
+        token = f"{id(bench)}/{case.id}"
+        remember(token, lambda output: str(bench.program(case, output, **prompting)))
+        metadata["steelyard_program"] = token
+    return Sample(
+        id=case.id, input=[_chat(m) for m in bench.prompt(case, **prompting)], metadata=metadata, target=""
+    )
+
+
+def _chat(message: Message) -> Any:
+    if message.role == "raw":
+        return ChatMessageUser(content=message.content, metadata={RAW: True})
+    kinds = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
+    return kinds[message.role](content=message.content)
+
+
+@solver
+def _in_time() -> Solver:
+    """Refuses to begin a sample after the run's deadline."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        if _run is not None and _run.deadline is not None and time.monotonic() > _run.deadline:
+            raise RuntimeError(LATE)
+        return state
+
+    return solve
+
+
+def _scorer(bench: Any, cases: Mapping[str, Case], prompting: dict[str, Any]) -> Scorer:
+    @scorer(metrics={"*": [mean(), stderr()]}, name="steelyard")
+    def benchmark_score() -> Scorer:
+        async def score(state: TaskState, target: Target) -> Score:
+            case, output = cases[str(state.sample_id)], state.output.completion
+            result = await asyncio.to_thread(bench.score, case, output, **prompting)
+            outcome = result if isinstance(result, Outcome) else Outcome(dict(result))
+            return Score(
+                value={k: float(v) for k, v in outcome.metrics.items()}, answer=output, explanation=outcome.error,
+                metadata={"status": str(outcome.status), "error": outcome.error, "artifacts": dict(outcome.artifacts)},
+            )  # fmt: skip
+
+        return score
+
+    return benchmark_score()
+
+
+class _Run:
+    """The run whose samples the hook records; one at a time in a process."""
+
+    def __init__(self, cases: Mapping[str, Case], record: Record, deadline: float | None) -> None:
+        self.cases, self.record, self.deadline = cases, record, deadline
+        self.trial = 0
+        self.log = ""
+        self.waiting: set[str] = set()
+        self.broken: BaseException | None = None
+
+
+_run: _Run | None = None
+
+
+@hooks(name="steelyard", description="Records each sample in the pool as it ends.")
+class Recorder(Hooks):
+    """Inspect tells of each sample's end; the run in progress, if it is ours, records it."""
+
+    async def on_sample_end(self, data: SampleEnd) -> None:
+        run, case_id = _run, str(data.sample.id)
+        if run is None or case_id not in run.waiting:
+            return
+        run.waiting.discard(case_id)
+        outcome = _outcome(data.sample)
+        if outcome is None:
+            return
+        try:
+            begun = datetime.fromisoformat(data.sample.started_at).timestamp() if data.sample.started_at else time.time()
+            run.record(run.cases[case_id], run.trial, outcome, data.sample.total_time or 0.0, begun)
+        except BaseException as error:  # a full disk must end the run, not vanish in a hook
+            run.broken = error
+
+
+def _outcome(sample: EvalSample) -> Outcome | None:
+    """What one Inspect sample amounts to; None for one that was never begun."""
+    usage = list((sample.model_usage or {}).values())
+    metrics: dict[str, float] = {
+        "input_tokens": float(sum(u.input_tokens for u in usage)),
+        "output_tokens": float(sum(u.output_tokens for u in usage)),
+        "wall_time": float(sample.total_time or 0.0),
+        "model_calls": float(sum(1 for e in sample.events if e.event == "model")),
+    }
+    prompt = "\n\n".join(f"[{m.role}]\n{m.text}" for m in sample.messages if m.role != "assistant")
+    artifacts = {"prompt": prompt, "output": sample.output.completion if sample.output else ""}
+    if sample.error is not None:
+        if LATE in sample.error.message:
+            return None
+        return Outcome(metrics, Status.FAILED, sample.error.message.strip(), artifacts)
+    if sample.limit is not None:
+        return Outcome(metrics, Status.TIMEOUT, f"{sample.limit.type} limit of {sample.limit.limit:g}", artifacts)
+    score = (sample.scores or {}).get("steelyard")
+    if score is None:
+        return Outcome(metrics, Status.FAILED, "the sample ended without a score", artifacts)
+    kept = score.metadata or {}
+    artifacts |= kept.get("artifacts", {})
+    status = Status(kept.get("status", "ok"))
+    if sample.output and sample.output.stop_reason == "content_filter":
+        status = Status.REFUSED
+    return Outcome({**dict(score.value), **metrics}, status, kept.get("error", ""), artifacts)  # type: ignore[arg-type]
+
+
+def run(
+    card: Card, bench: Any, spec: Spec, cells: Sequence[tuple[Case, int]], record: Record, *, log_dir: str, seed: int,
+    time_s: float | None, cell_timeout_s: float,
+) -> None:  # fmt: skip
+    """Weigh one model spec over cells, a trial at a time (trial t has seed + t); logs stay in `log_dir`."""
+    global _run
+    chosen = resolve(spec, card)
+    os.environ.setdefault("INSPECT_LOG_LEVEL", "error")
+    try:
+        model = get_model(chosen.model, config=GenerateConfig(), memoize=True, **chosen.model_args)
+    except SteelyardError:
+        raise
+    except Exception as error:  # a provider's own complaint: no key, no package
+        raise MissingError(f"{spec.name} cannot be used: {str(error).strip()}", "See the provider's page of Inspect.") from error
+    cases = {case.id: case for case, _ in cells}
+    _run = _Run(cases, record, None if time_s is None else time.monotonic() + time_s)
+    try:
+        for trial in sorted({t for _, t in cells}):
+            todo = [case for case, t in cells if t == trial]
+            _run.trial, _run.waiting = trial, {case.id for case in todo}
+            task = make_task(card, bench, todo, chosen)
+            logs = inspect_eval(
+                task, model=model, log_dir=log_dir, display="none", log_level="error", seed=seed + trial,
+                time_limit=max(1, round(cell_timeout_s)), score=True, log_realtime=False,
+            )  # fmt: skip
+            if _run.broken is not None:
+                raise _run.broken
+            if logs and logs[0].status == "cancelled":
+                raise KeyboardInterrupt
+            if logs and logs[0].status == "error" and logs[0].error is not None and len(_run.waiting) == len(todo):
+                raise MissingError(f"{spec}: {logs[0].error.message.strip()}", "Nothing was measured of it.")
+    finally:
+        _run = None

@@ -1,0 +1,35 @@
+"""What Inspect finds through its entry point: our models, sandbox, hook, and a task for every language benchmark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspect_ai import Task, task
+
+from steelyard import catalog
+from steelyard.core.spec import Spec
+from steelyard.llm import bridge, provider
+from steelyard.sandbox import inspect_provider
+
+__all__ = ["bridge", "inspect_provider", "provider"]
+
+
+def _task(name: str) -> None:
+    @task(name=name.replace("-", "_"))
+    def benchmark_task(data: str | None = None, limit: int | None = None, **options: Any) -> Task:
+        """One of Steelyard's benchmarks. Options are the benchmark's, and those it lets a model have (prompt, route)."""
+        card = catalog.benchmark(name).card
+        scopes = {o.name: o.scope for o in card.options}
+        own = {k: v for k, v in options.items() if scopes.get(k) != "contender"}
+        bench = catalog.benchmark(name).load()(**own)
+        prompting = {k: v for k, v in options.items() if scopes.get(k) == "contender"}
+        chosen = bridge.Chosen("", {}, {}, prompting, (), "")
+        cases = list(bench.cases(data))[:limit]
+        return bridge.make_task(card, bench, cases, chosen, str(Spec(name, own)))
+
+    globals()[name.replace("-", "_")] = benchmark_task
+
+
+for _entry in catalog.benchmarks():
+    if _entry.card.interface == "generator":
+        _task(_entry.name)

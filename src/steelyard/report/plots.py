@@ -1,0 +1,166 @@
+"""The charts of a section: a metric along the size of the case, and quality against cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from steelyard.core.errors import InputError
+from steelyard.core.words import Direction, Kind, Metric
+from steelyard.report.charts import Axis, Chart, Point, lines, scatter
+from steelyard.report.comparing import TIMES, comparison_of, estimate_of
+from steelyard.report.results import Scores
+from steelyard.report.scales import SHARES, quantities, quantity, ratio
+from steelyard.report.sections import Section, only
+from steelyard.report.views import has_values
+
+SIZES = ("elements", "bytes", "size", "length", "tokens", "n")
+COSTS = {"s", "B", "J", "token", "FLOP", "instruction", "shot"}
+
+
+def size_of(scores: Scores) -> str:
+    """The attribute that tells how large a case is: a number on every case with three values or more; "" if none."""
+    names = [
+        name
+        for name in dict.fromkeys(k for a in scores.attributes for k in a)
+        if all(isinstance(a.get(name), int | float) and not isinstance(a.get(name), bool) for a in scores.attributes)
+        and len({a[name] for a in scores.attributes}) >= 3
+    ]
+    return next((n for n in SIZES if n in names), names[0] if len(names) == 1 else "")
+
+
+def by_size(section: Section, scores: Scores, baseline: str, series: Mapping[str, int]) -> list[Chart]:
+    """The metric by size, and for times and rates its ratio to the baseline; none where cases have no size."""
+    full = only(scores, [i for i in range(len(scores.cases)) if not _empty(scores, i)])
+    size = size_of(full) if full.cases else ""
+    drawn = [c for c in series if has_values(scores, c)]
+    if not size or not drawn or scores.metric.kind in SHARES:
+        return []
+    values = sorted({a[size] for a in full.attributes})
+    x = Axis(f"{size} of a case", Metric(size, "B" if size == "bytes" else "1"), log=values[0] > 0)
+    slices = {v: only(full, [i for i, a in enumerate(full.attributes) if a[size] == v]) for v in values}
+    plain, against = [], []
+    for name in drawn:
+        for v, part in slices.items():
+            where = f"{size} {quantity(v, x.metric)}"
+            plain += _point(part, name, series[name], v, where)
+            if scores.metric.kind in TIMES and name != baseline and has_values(part, name) and has_values(part, baseline):
+                against += _ratio(part, name, baseline, series[name], v, where)
+    hidden = len([c for c in scores.contenders if has_values(scores, c)]) - len(drawn)
+    tail = f" The {hidden} others are in the tables." if hidden > 0 else ""
+    y = Axis(_title(scores.metric), scores.metric, log=all(p.y > 0 for p in plain))
+    label = f"{scores.metric.name} of {section.card.name} by {size}, one line a contender"
+    charts = []
+    if plain:
+        title = f"{scores.metric.name} by {size}"
+        caption = f"Bands are 95% intervals.{tail}"
+        charts.append(_chart(title, caption, lines(plain, x, y, label), [size, scores.metric.name], plain, series, x.metric))
+    if against:
+        title = f"{scores.metric.name} against {baseline}"
+        faster = {Direction.LOWER: "Below 1× is faster than", Direction.HIGHER: "Above 1× is faster than"}
+        caption = f"{faster.get(scores.metric.direction, '1× is')} {baseline}. Bands are 95% intervals.{tail}"
+        beside = Axis(f"ratio of {scores.metric.name}", scores.metric, True, "ratio")
+        drawing = lines(against, x, beside, f"{label}, as a ratio to {baseline}")
+        charts.append(_chart(title, caption, drawing, [size, "ratio"], against, series, x.metric))
+    return charts
+
+
+def _empty(scores: Scores, case: int) -> bool:
+    return bool((scores.values[:, case] != scores.values[:, case]).all())
+
+
+def _title(metric: Metric) -> str:
+    better = {Direction.LOWER: ", lower is better", Direction.HIGHER: ", higher is better", Direction.NONE: ""}
+    return metric.name + better[metric.direction]
+
+
+def _point(part: Scores, name: str, series: int, x: float, where: str) -> list[Point]:
+    if not has_values(part, name):
+        return []
+    try:
+        e = estimate_of(part, name)
+    except InputError:
+        return []
+    says = f"{name}, {where}: {quantities(e.value, e.low, e.high, part.metric)}, n = {e.n}"
+    return [Point(series, float(x), e.value, e.low, e.high, says)]
+
+
+def _ratio(part: Scores, name: str, baseline: str, series: int, x: float, where: str) -> list[Point]:
+    try:
+        c = comparison_of(part, name, baseline)
+    except InputError:
+        return []
+    if not (c.n and math.isfinite(c.estimate)):
+        return []
+    says = f"{name}, {where}: {ratio(c.estimate, c.low, c.high)}, n = {c.n}"
+    return [Point(series, float(x), c.estimate, c.low, c.high, says)]
+
+
+def _chart(
+    title: str, caption: str, drawing: Mapping[str, object], headers: list[str], points: Sequence[Point],
+    series: Mapping[str, int], x: Metric,
+) -> Chart:  # fmt: skip
+    names = {at: name for name, at in series.items()}
+    rows = [[names[p.series], quantity(p.x, x), p.says.partition(f"{quantity(p.x, x)}: ")[2]] for p in points]
+    return Chart(title, caption, drawing["wide"], drawing["narrow"], ["contender", *headers], rows)
+
+
+def is_cost(metric: Metric) -> bool:
+    """Whether a metric is something spent: time, memory, tokens, energy, operations."""
+    return metric.kind is Kind.DURATION or (metric.unit in COSTS and metric.kind is not Kind.RATE)
+
+
+def trades(section: Section, series: Mapping[str, int]) -> list[Chart]:
+    """Quality against cost, at most two charts, the primary metric always on one of the axes."""
+    if not section.metrics:
+        return []
+    primary, *rest = section.metrics
+    costs = [s for s in rest if is_cost(s.metric)]
+    good = [s for s in rest if not is_cost(s.metric) and s.metric.kind is not Kind.RATE and s.metric.direction is not Direction.NONE]
+    if is_cost(primary.metric):
+        pairs = [(q, primary) for q in good]
+    elif primary.metric.kind is Kind.RATE or primary.metric.direction is Direction.NONE:
+        pairs = []
+    else:
+        pairs = [(primary, c) for c in costs]
+    return [chart for q, c in pairs[:2] if (chart := _trade(section, q, c, series))]
+
+
+def _trade(section: Section, quality: Scores, cost: Scores, series: Mapping[str, int]) -> Chart | None:
+    points = []
+    for name in series:
+        if not (has_values(quality, name) and has_values(cost, name)):
+            continue
+        try:
+            q, c = estimate_of(quality, name), estimate_of(cost, name)
+        except InputError:
+            continue
+        words = [f"{s.metric.name} {quantities(e.value, e.low, e.high, s.metric)}, n = {e.n}" for s, e in ((quality, q), (cost, c))]
+        points.append(Point(series[name], c.value, q.value, q.low, q.high, f"{name}: {'; '.join(words)}", c.low, c.high))
+    if len(points) < 2:
+        return None
+    sign = -1.0 if quality.metric.direction is Direction.LOWER else 1.0
+    front = [p for p in points if not any(_beats(o, p, sign) for o in points)]
+    front.sort(key=lambda p: p.x)
+    x = Axis(f"{cost.metric.name}, less is cheaper", cost.metric, log=_wide([p.x for p in points]))
+    y = Axis(_title(quality.metric), quality.metric, log=quality.metric.kind not in SHARES and _wide([p.y for p in points]))
+    title = f"{quality.metric.name} against {cost.metric.name}"
+    drawing = scatter(points, front, x, y, f"{title}, one point a contender of {section.card.name}")
+    names = {at: name for name, at in series.items()}
+    rows = [
+        [names[p.series], quantities(p.y, p.low, p.high, quality.metric), quantities(p.x, p.x_low, p.x_high, cost.metric),
+         "yes" if p in front else "no"]
+        for p in sorted(points, key=lambda p: p.x)
+    ]  # fmt: skip
+    caption = "Crosses are 95% intervals. On the dashed steps nobody else is both better and cheaper."
+    return Chart(title, caption, drawing["wide"], drawing["narrow"],
+                 ["contender", quality.metric.name, cost.metric.name, "on the front"], rows)  # fmt: skip
+
+
+def _beats(a: Point, b: Point, sign: float) -> bool:
+    """Whether `a` is at least as good and as cheap as `b`, and one of the two truly."""
+    return a.x <= b.x and sign * a.y >= sign * b.y and (a.x < b.x or sign * a.y > sign * b.y)
+
+
+def _wide(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) / min(values) > 5

@@ -1,0 +1,176 @@
+"""What the pool has of one benchmark, gathered for a page: every metric, who was weighed, and which cases the gate refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steelyard import catalog
+from steelyard.core.card import Card
+from steelyard.core.errors import InputError
+from steelyard.core.words import Provenance
+from steelyard.report.ranking import GATES
+from steelyard.report.results import Scores, load, metric_of, newest_version
+
+if TYPE_CHECKING:
+    from steelyard.pool import Pool
+
+
+@dataclass(frozen=True)
+class Source:
+    """One contender as it was weighed. provenance: metric -> where its numbers come from.
+
+    config: the options it ran with (JSON). first, last: seconds since the epoch (UTC).
+    """
+
+    contender: str
+    config: str
+    code_version: str
+    rows: int
+    first: float
+    last: float
+    provenance: dict[str, list[Provenance]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One benchmark. metrics: the primary one first, without gold and empty answers; none where nothing was measured.
+
+    gate: how many cases were checked against their own reference. excluded: case -> why no contender is scored on it.
+    notes: what a reader must know before trusting the section.
+    """
+
+    card: Card
+    version: str = ""
+    metrics: list[Scores] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    gate: int = 0
+    excluded: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def machines(self) -> list[str]:
+        """The fingerprints (JSON) behind the numbers."""
+        return sorted({m for scores in self.metrics for m in scores.machines if m})
+
+    @property
+    def failures(self) -> list[tuple[str, str, int, str, str]]:
+        """(contender, case, trial, status, error) of every failed cell, once, whichever metric recorded it."""
+        cells = {f[:3]: f for scores in reversed(self.metrics) for f in scores.failures}
+        return [cells[key] for key in sorted(cells)]
+
+    def provenance(self, contender: str, metric: str) -> list[Provenance]:
+        return next((s.provenance.get(metric, []) for s in self.sources if s.contender == contender), [])
+
+
+def gather(pool: Pool, name: str) -> Section:
+    """Read one benchmark's newest numbers. A benchmark without any gives a section without metrics.
+
+    Raises InputError for a name that is no benchmark.
+    """
+    card = catalog.benchmark(name).card
+    try:
+        version = newest_version(pool, name)
+    except InputError:
+        return Section(card)
+    sources = _sources(pool, name, version)
+    names = [s.contender for s in sources]
+    found = {metric for s in sources for metric in s.provenance}
+    known, unknown = [], []
+    for metric in sorted(found, key=lambda m: (m != card.primary.name, list(card.metric).index(m) if m in card.metric else 99)):
+        try:
+            known.append(metric_of(card, metric).name)
+        except InputError:
+            unknown.append(metric)
+    metrics = [_without_empty(load(pool, name, m, contenders=names, version=version)) for m in known] if names else []
+    checked, excluded = _gate(pool, card, version)
+    notes = [f"Recorded, but not described by the card, and so not shown: {', '.join(unknown)}."] if unknown else []
+    section = Section(card, version, metrics, sources, checked, excluded, notes)
+    if len(section.machines) > 1:
+        notes.append(f"These numbers were taken on {len(section.machines)} machines and are shown together.")
+    return section
+
+
+def only(scores: Scores, cases: Sequence[int] | None = None, contenders: Sequence[str] | None = None) -> Scores:
+    """The same metric on some of its cases (by position) or some of its contenders."""
+    at = list(range(len(scores.cases))) if cases is None else list(cases)
+    who = list(contenders if contenders is not None else scores.contenders)
+    values = scores.values[[scores.contenders.index(w) for w in who]][:, at]
+    kept = {scores.cases[i] for i in at}
+    return dataclasses.replace(
+        scores,
+        contenders=who,
+        cases=[scores.cases[i] for i in at],
+        groups=[scores.groups[i] for i in at],
+        attributes=[scores.attributes[i] for i in at],
+        values=values,
+        failures=[f for f in scores.failures if f[0] in who and f[1] in kept],
+    )
+
+
+def _without_empty(scores: Scores) -> Scores:
+    """Without the contenders that have neither a number nor a failure of this metric."""
+    failed = {f[0] for f in scores.failures}
+    return only(
+        scores, contenders=[c for c in scores.contenders if c in failed or not np.isnan(scores.of(c)).all()]
+    )
+
+
+def _sources(pool: Pool, name: str, version: str) -> list[Source]:
+    table = pool.query(
+        """
+        WITH current AS (
+            SELECT contender, arg_max(code_version, started_at) AS code_version
+            FROM latest WHERE benchmark = $benchmark AND benchmark_version = $version GROUP BY contender
+        )
+        SELECT contender, code_version, metric, provenance, any_value(contender_config), count(*),
+            min(started_at), max(started_at)
+        FROM latest JOIN current USING (contender, code_version)
+        WHERE benchmark = $benchmark AND benchmark_version = $version
+        GROUP BY contender, code_version, metric, provenance ORDER BY ALL
+        """,
+        {"benchmark": name, "version": version},
+    )
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    for row in zip(*(table.column(i).to_pylist() for i in range(table.num_columns)), strict=True):
+        if row[0] not in GATES:
+            rows.setdefault(row[0], []).append(row)
+    out = []
+    for contender, own in rows.items():
+        provenance: dict[str, list[Provenance]] = {}
+        for row in own:
+            provenance.setdefault(row[2], []).append(Provenance(row[3]))
+        count, first, last = sum(r[5] for r in own), min(r[6] for r in own), max(r[7] for r in own)
+        out.append(Source(contender, _options(own[0][4]), own[0][1], count, first, last, provenance))
+    return out
+
+
+def _options(config: str) -> str:
+    try:
+        options = json.loads(config)
+    except ValueError:
+        return config
+    return ", ".join(f"{k}={v}" for k, v in options.items()) if isinstance(options, dict) else config
+
+
+def _gate(pool: Pool, card: Card, version: str) -> tuple[int, dict[str, str]]:
+    """How many cases were checked, and those whose reference is not at the ceiling or whose empty answer is not at 0."""
+    try:
+        scores = load(pool, card.name, contenders=GATES, version=version)
+    except InputError:
+        return 0, {}
+    errors = {(who, case): error for who, case, _, _, error in scores.failures}
+    excluded = {}
+    gold, empty = (scores.of(who)[:, 0] for who in GATES)
+    for i, case in enumerate(scores.cases):
+        if gold[i] != 1.0:
+            why = errors.get(("gold", case)) or f"{scores.metric.name} is {gold[i]:g}"
+            excluded[case] = f"its own reference does not pass: {why}"
+        elif empty[i] > 0.0:
+            excluded[case] = f"an empty answer scores {empty[i]:g}"
+    return len(scores.cases), excluded
