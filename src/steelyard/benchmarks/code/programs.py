@@ -10,17 +10,11 @@ from functools import cache, lru_cache
 from steelyard.benchmarks.code import selfinvoke
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Status
-from steelyard.sandbox import Limits, Sandbox, Verdict
+from steelyard.sandbox import Limits, Verdict, shared
 from steelyard.sandbox import Outcome as Ran
 
 # The same program is asked about several times: raw and sanitised views, references of a gate, repeated runs.
 _REMEMBERED = 1024
-
-
-@cache
-def shared() -> Sandbox:
-    """The sandbox of this process: one for all benchmarks, its jails kept warm between cases."""
-    return Sandbox()
 
 
 @lru_cache(maxsize=_REMEMBERED)
