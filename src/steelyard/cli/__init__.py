@@ -55,8 +55,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _exit_code(arguments: list[str] | None) -> int:
-    from click.exceptions import Abort, ClickException
-
     try:
         code: Any = app(arguments, standalone_mode=False)
         sys.stdout.flush()
@@ -64,12 +62,16 @@ def _exit_code(arguments: list[str] | None) -> int:
     except SteelyardError as error:
         print(f"steelyard: {error}", file=sys.stderr)
         return error.exit_code
-    except ClickException as error:
-        error.show()
-        return BAD_INPUT
-    except (KeyboardInterrupt, Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("steelyard: stopped; what was measured is kept.", file=sys.stderr)
         return STOPPED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:  # the reader of a pipe has gone (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return MEASURED_FAILURE
+    except Exception as error:
+        if not hasattr(error, "show"):  # a usage error of the command-line library knows how to show itself
+            raise
+        error.show()
+        return BAD_INPUT

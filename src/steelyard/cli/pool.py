@@ -101,6 +101,7 @@ def compact(pool: Place = None) -> None:
     """Merge the many small files of each benchmark into one. Writers and readers need not stop."""
     from steelyard.pool import Pool
 
+    Pool(pool, readonly=True)  # a mistyped place must not become a new pool
     with Pool(pool) as opened:
         typer.echo(f"{opened.store.url}: {opened.compact():,} files fewer")
 
@@ -120,7 +121,9 @@ def check(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PoolWarning)  # what it warns of is listed below
-        opened = Pool(pool, readonly=not set_aside)
+        opened = Pool(pool, readonly=True)
+        if set_aside:
+            opened = Pool(pool)
         problems = list(dict.fromkeys([*opened.problems, *opened.check()]))
         opened.close()
     if json:

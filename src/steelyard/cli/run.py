@@ -8,10 +8,13 @@ import typer
 def run(
     names: list[str] = typer.Argument(help="Benchmarks, name[option=value,...], or a suite such as quickstart."),
     with_: list[str] = typer.Option(
-        None, "--with", "-w", help="Contenders: name[option=value,...], model+solver, file.py:name. Repeat or use commas."
+        None,
+        "--with",
+        "-w",
+        help="Contenders: name[option=value,...], model+solver, file.py:name. Repeat or use commas.",
     ),
     data: str = typer.Option(None, "--data", help="Official data: a path, or hf:NAME. Default: our own small data."),
-    where: str = typer.Option("", "--where", help="Only cases for which this holds, e.g. \"bytes > llc_bytes\"."),
+    where: str = typer.Option("", "--where", help='Only cases for which this holds, e.g. "bytes > llc_bytes".'),
     limit: int = typer.Option(None, "--limit", min=1, help="At most so many cases."),
     trials: int = typer.Option(None, "--trials", min=1, help="Repetitions of every cell."),
     time: str = typer.Option("", "--time", help="Start nothing new after so long: 90, 90s, 10m, 2h."),

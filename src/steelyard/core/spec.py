@@ -1,8 +1,8 @@
 """Contender specs: `name`, `name[option=value,...]`, `model+solver[...]`; benchmarks are named the same way.
 
-    two-pass[isa=avx512,stores=streaming]
-    openai/gpt-4o[temperature=0.2]+self-debug[turns=3]
-    replay:published-outputs
+two-pass[isa=avx512,stores=streaming]
+openai/gpt-4o[temperature=0.2]+self-debug[turns=3]
+replay:published-outputs
 """
 
 from __future__ import annotations

@@ -126,9 +126,7 @@ def _sample(bench: Any, case: Case, prompting: dict[str, Any]) -> Sample:
         token = f"{id(bench)}/{case.id}"
         remember(token, lambda output: str(bench.program(case, output, **prompting)))
         metadata["steelyard_program"] = token
-    return Sample(
-        id=case.id, input=[_chat(m) for m in bench.prompt(case, **prompting)], metadata=metadata, target=""
-    )
+    return Sample(id=case.id, input=[_chat(m) for m in bench.prompt(case, **prompting)], metadata=metadata, target="")
 
 
 def _chat(message: Message) -> Any:
@@ -194,7 +192,9 @@ class Recorder(Hooks):
         if outcome is None:
             return
         try:
-            begun = datetime.fromisoformat(data.sample.started_at).timestamp() if data.sample.started_at else time.time()
+            begun = (
+                datetime.fromisoformat(data.sample.started_at).timestamp() if data.sample.started_at else time.time()
+            )
             run.record(run.cases[case_id], run.trial, outcome, data.sample.total_time or 0.0, begun)
         except BaseException as error:  # a full disk must end the run, not vanish in a hook
             run.broken = error
@@ -241,7 +241,9 @@ def run(
     except SteelyardError:
         raise
     except Exception as error:  # a provider's own complaint: no key, no package
-        raise MissingError(f"{spec.name} cannot be used: {str(error).strip()}", "See the provider's page of Inspect.") from error
+        raise MissingError(
+            f"{spec.name} cannot be used: {str(error).strip()}", "See the provider's page of Inspect."
+        ) from error
     cases = {case.id: case for case, _ in cells}
     _run = _Run(cases, record, None if time_s is None else time.monotonic() + time_s)
     try:

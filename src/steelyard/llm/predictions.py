@@ -70,7 +70,9 @@ def _prediction(line: bytes) -> Prediction:
         raise ValueError('field "id" is missing')
     given = [k for k in ROUTES if k in record]
     if len(given) != 1:
-        raise ValueError('exactly one of "solution" and "completion" must be there, not ' + (" and ".join(given) or "none"))
+        raise ValueError(
+            'exactly one of "solution" and "completion" must be there, not ' + (" and ".join(given) or "none")
+        )
     output = record[given[0]]
     if not isinstance(output, str):
         raise ValueError(f'field "{given[0]}" is not text')
@@ -86,7 +88,9 @@ def match(cases: Sequence[Case], predictions: Sequence[Prediction], partial: boo
     strange = [p.case for p in predictions if p.case not in by_id]
     if strange:
         shown = ", ".join(map(repr, strange[:5])) + (" ..." if len(strange) > 5 else "")
-        raise InputError(f"{len(strange)} predictions are for unknown cases: {shown}.", f"Ids look like {next(iter(by_id))!r}.")
+        raise InputError(
+            f"{len(strange)} predictions are for unknown cases: {shown}.", f"Ids look like {next(iter(by_id))!r}."
+        )
     missing = sorted(set(by_id) - {p.case for p in predictions})
     if missing and not partial:
         shown = ", ".join(map(repr, missing[:5])) + (" ..." if len(missing) > 5 else "")

@@ -30,7 +30,7 @@ def serve(path: Path, context: int, threads: int | None = None, parallel: int = 
     the batch a token is computed in varies, and so may the last bits of its logits.
     Raises MissingError when xllamacpp is not installed or the model does not load.
     """
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or max(1, len(os.sched_getaffinity(0)) - 1)  # a thread that waits for a core stalls the others
     key = (str(path), context, threads, parallel)
     with _LOCK:
         if key not in _RUNNING:

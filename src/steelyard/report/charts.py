@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
 
 from markupsafe import Markup
 
 from steelyard.core.words import Metric
 from steelyard.report.scales import SHARES, scale_over, tick_label, ticks
+from steelyard.report.untrusted import inline, visible
 
-SHAPES = ("square", "circle", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left", "M-1,-0.4H1V0.4H-1Z")
+SHAPES = (
+    "square",
+    "circle",
+    "triangle-up",
+    "diamond",
+    "triangle-down",
+    "cross",
+    "triangle-right",
+    "triangle-left",
+    "M-1,-0.4H1V0.4H-1Z",
+)
 DASHES = ([1, 0], [1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 SERIES = len(SHAPES)
 _WIDTHS = {"wide": (540, 300), "narrow": (340, 290)}
-_TAGS = {"svg", "g", "path", "line", "rect", "text", "tspan", "circle"}
-_KEPT = {
-    "d", "x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "cx", "cy", "r", "width", "height", "viewBox", "transform", "fill",
-    "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "stroke-linejoin",
-    "stroke-miterlimit", "opacity", "text-anchor", "font-size", "font-weight", "font-family",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -195,30 +198,10 @@ def render(spec: dict[str, Any], label: str) -> Markup:
     """A Vega-Lite specification as inline SVG that a screen reader announces as `label`."""
     import vl_convert
 
-    return inline(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]), label)
+    return inline(vl_convert.vegalite_to_svg(_cleaned(spec), allowed_base_urls=[]), label)
 
 
-def inline(svg: str, label: str) -> Markup:
-    """Only the drawing of an SVG: known tags and attributes, descriptions of marks as tooltips, no links, no styles."""
-    root = _drawing(ElementTree.fromstring(svg))
-    if root is None:
-        return Markup("")
-    root.attrib.pop("width", None)
-    root.attrib.pop("height", None)
-    root.attrib |= {"role": "img", "aria-label": label, "class": "chart"}
-    return Markup(ElementTree.tostring(root, encoding="unicode"))  # text and attributes are escaped by the serialiser
-
-
-def _drawing(node: ElementTree.Element) -> ElementTree.Element | None:
-    tag = node.tag.rpartition("}")[2]
-    if tag not in _TAGS or node.get("display") == "none":
-        return None
-    kept = {k: v for k, v in node.attrib.items() if k in _KEPT and not re.search(r"url\s*\(", v)}
-    kept.pop("font-family", None)  # the page's own
-    out = ElementTree.Element(tag, kept)
-    out.text = node.text if tag in ("text", "tspan") else None
-    if node.get("role") == "graphics-symbol" and node.get("aria-label"):
-        title = ElementTree.SubElement(out, "title")
-        title.text = node.get("aria-label")
-    out.extend(child for child in map(_drawing, node) if child is not None)
-    return out
+def _cleaned(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {k: _cleaned(v) for k, v in part.items()}
+    return [_cleaned(v) for v in part] if isinstance(part, list) else visible(part)

@@ -15,7 +15,6 @@ from steelyard.report.results import Scores, Where, load
 from steelyard.report.terminal import interval, number, p_value, print_json, print_table
 
 if TYPE_CHECKING:
-    from steelyard.pool import Pool
     from steelyard.stats.compare import Comparison
     from steelyard.stats.estimates import Estimate
 
@@ -164,6 +163,8 @@ def compare_and_print(
             )
     rows = table(scores, names[0], margin)
     if as_json:
-        print_json({"benchmark": scores.card.name, "version": scores.version, "metric": scores.metric.name, "rows": rows})
+        print_json(
+            {"benchmark": scores.card.name, "version": scores.version, "metric": scores.metric.name, "rows": rows}
+        )
     else:
         print_comparison(scores, rows, names[0])

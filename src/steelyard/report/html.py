@@ -6,9 +6,7 @@ import base64
 import hashlib
 import importlib.metadata
 import json
-import re
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ from typing import Any
 from steelyard.core.errors import InputError
 from steelyard.report.machines import describe
 from steelyard.report.sections import Section, gather
+from steelyard.report.terminal import number
+from steelyard.report.untrusted import visible
 
 VERDICTS = ("holds", "fails", "undecided", "out of reach")
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -41,7 +41,9 @@ def write_report(benchmarks: list[str], out: Path, pool: str | None = None) -> P
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror or error}.", "Give another file with --out.") from error
+        raise InputError(
+            f"{out} cannot be written: {error.strerror or error}.", "Give another file with --out."
+        ) from error
     return out
 
 
@@ -110,7 +112,18 @@ def papers(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The ledger by card, each with its tally."""
     cards: dict[str, list[Mapping[str, Any]]] = {}
     for row in ledger:
-        cards.setdefault(str(row["card"]), []).append(row)
+        machines = row.get("machine") or []
+        shown = describe(machines) if isinstance(machines, list) and machines else machines or ""
+        blank = {
+            "typical": None,
+            "reason": "",
+            "more_needed": None,
+            "unit": "",
+            "notes": [],
+            "statistic": "",
+            "metric": "",
+        }
+        cards.setdefault(str(row["card"]), []).append({**blank, **row, "machine": shown})
     return [{"card": card, "claims": rows, "tally": tally(rows)} for card, rows in cards.items()]
 
 
@@ -125,22 +138,6 @@ def tally(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return out
 
 
-def visible(value: Any) -> Any:
-    r"""Text with control and direction-changing characters spelled out (\u202e): nothing can hide or reorder words."""
-    from markupsafe import Markup
-
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return re.sub(r"[^\n\t -~]", lambda m: m[0] if unicodedata.category(m[0]) not in _HIDDEN else _spelled(m[0]), value)
-
-
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn")
-
-
-def _spelled(char: str) -> str:
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
-
-
 def _day(seconds: float | None) -> str:
     """Seconds since the epoch as 2026-08-14 09:30 UTC."""
     if not seconds:
@@ -150,8 +147,6 @@ def _day(seconds: float | None) -> str:
 
 def _value(row: Any) -> str:
     """A judged value with its interval; a dash where there is none."""
-    from steelyard.report.terminal import number
-
     if row is None:
         return "–"
     parts = [float("nan") if v is None else float(v) for v in row]
@@ -179,5 +174,6 @@ def _flat(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         return [row for k, v in value.items() for row in _flat(f"{name} {k}", v)]
     if isinstance(value, list):
-        return [(name, ", ".join(map(str, value)))]
-    return [(name, str(value))]
+        sizes = all(isinstance(v, list) and len(v) == 2 and isinstance(v[1], int) for v in value)  # caches
+        return [(name, ", ".join(f"{v[0]} {number(v[1], 'B')}" if sizes else str(v) for v in value) or "none")]
+    return [(name, number(value, "B") if name == "memory" and isinstance(value, int) else str(value))]

@@ -216,9 +216,7 @@ def _table(
     shared = [k for k in keys[next(iter(keys))] if k and all(k in other for other in keys.values())]
     if not shared:
         raise NotMeasuredError("the contenders share no case")
-    arrays = {
-        text: s.values[0][[keys[text].index(k) for k in shared]] for text, s in scores.items()
-    }
+    arrays = {text: s.values[0][[keys[text].index(k) for k in shared]] for text, s in scores.items()}
     rounds = min(a.shape[1] for a in arrays.values())
     timing = first.card.timing
     varies = any(np.nanmax(np.ptp(a, axis=1), initial=0.0) > 0 for a in arrays.values() if a.shape[1] > 1)
@@ -230,7 +228,11 @@ def _table(
     at = [keys[next(iter(keys))].index(k) for k in shared]
     contender, baseline = ({m.text: arrays[m.text] for m in side} for side in sides)
     return Table(
-        contender, baseline, first.metric.kind, first.metric.direction, unit,  # type: ignore[arg-type]
+        contender,
+        baseline,
+        first.metric.kind,
+        first.metric.direction,
+        unit,  # type: ignore[arg-type]
         [first.groups[i] for i in at] if unit == "cases" else None,
     )
 

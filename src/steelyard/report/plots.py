@@ -44,7 +44,12 @@ def by_size(section: Section, scores: Scores, baseline: str, series: Mapping[str
         for v, part in slices.items():
             where = f"{size} {quantity(v, x.metric)}"
             plain += _point(part, name, series[name], v, where)
-            if scores.metric.kind in TIMES and name != baseline and has_values(part, name) and has_values(part, baseline):
+            if (
+                scores.metric.kind in TIMES
+                and name != baseline
+                and has_values(part, name)
+                and has_values(part, baseline)
+            ):
                 against += _ratio(part, name, baseline, series[name], v, where)
     hidden = len([c for c in scores.contenders if has_values(scores, c)]) - len(drawn)
     tail = f" The {hidden} others are in the tables." if hidden > 0 else ""
@@ -54,7 +59,9 @@ def by_size(section: Section, scores: Scores, baseline: str, series: Mapping[str
     if plain:
         title = f"{scores.metric.name} by {size}"
         caption = f"Bands are 95% intervals.{tail}"
-        charts.append(_chart(title, caption, lines(plain, x, y, label), [size, scores.metric.name], plain, series, x.metric))
+        charts.append(
+            _chart(title, caption, lines(plain, x, y, label), [size, scores.metric.name], plain, series, x.metric)
+        )
     if against:
         title = f"{scores.metric.name} against {baseline}"
         faster = {Direction.LOWER: "Below 1× is faster than", Direction.HIGHER: "Above 1× is faster than"}
@@ -116,7 +123,11 @@ def trades(section: Section, series: Mapping[str, int]) -> list[Chart]:
         return []
     primary, *rest = section.metrics
     costs = [s for s in rest if is_cost(s.metric)]
-    good = [s for s in rest if not is_cost(s.metric) and s.metric.kind is not Kind.RATE and s.metric.direction is not Direction.NONE]
+    good = [
+        s
+        for s in rest
+        if not is_cost(s.metric) and s.metric.kind is not Kind.RATE and s.metric.direction is not Direction.NONE
+    ]
     if is_cost(primary.metric):
         pairs = [(q, primary) for q in good]
     elif primary.metric.kind is Kind.RATE or primary.metric.direction is Direction.NONE:
@@ -135,15 +146,22 @@ def _trade(section: Section, quality: Scores, cost: Scores, series: Mapping[str,
             q, c = estimate_of(quality, name), estimate_of(cost, name)
         except InputError:
             continue
-        words = [f"{s.metric.name} {quantities(e.value, e.low, e.high, s.metric)}, n = {e.n}" for s, e in ((quality, q), (cost, c))]
-        points.append(Point(series[name], c.value, q.value, q.low, q.high, f"{name}: {'; '.join(words)}", c.low, c.high))
+        words = [
+            f"{s.metric.name} {quantities(e.value, e.low, e.high, s.metric)}, n = {e.n}"
+            for s, e in ((quality, q), (cost, c))
+        ]
+        points.append(
+            Point(series[name], c.value, q.value, q.low, q.high, f"{name}: {'; '.join(words)}", c.low, c.high)
+        )
     if len(points) < 2:
         return None
     sign = -1.0 if quality.metric.direction is Direction.LOWER else 1.0
     front = [p for p in points if not any(_beats(o, p, sign) for o in points)]
     front.sort(key=lambda p: p.x)
     x = Axis(f"{cost.metric.name}, less is cheaper", cost.metric, log=_wide([p.x for p in points]))
-    y = Axis(_title(quality.metric), quality.metric, log=quality.metric.kind not in SHARES and _wide([p.y for p in points]))
+    y = Axis(
+        _title(quality.metric), quality.metric, log=quality.metric.kind not in SHARES and _wide([p.y for p in points])
+    )
     title = f"{quality.metric.name} against {cost.metric.name}"
     drawing = scatter(points, front, x, y, f"{title}, one point a contender of {section.card.name}")
     names = {at: name for name, at in series.items()}

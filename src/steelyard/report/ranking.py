@@ -75,9 +75,7 @@ def measured(pool: Pool) -> list[str]:
     return [name for name in table.column(0).to_pylist() if name in known]
 
 
-def rank_and_print(
-    benchmarks: Sequence[str], *, metric: str, where: str, pool: str | None, as_json: bool
-) -> None:
+def rank_and_print(benchmarks: Sequence[str], *, metric: str, where: str, pool: str | None, as_json: bool) -> None:
     """`steelyard rank`."""
     from steelyard.pool import Pool
     from steelyard.stats.claims import compile_where

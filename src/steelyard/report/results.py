@@ -78,14 +78,16 @@ def load(
     table = pool.query(
         """
         WITH current AS (
-            SELECT contender, arg_max(code_version, started_at) AS code_version
+            SELECT contender, arg_max(code_version, started_at) AS code_version,
+                   arg_max(machine, started_at) AS here
             FROM latest WHERE benchmark = $benchmark AND benchmark_version = $version GROUP BY contender
         )
         SELECT contender, "case" AS case_id, trial, value, status, error, case_attributes, case_group, machine
         FROM latest JOIN current USING (contender, code_version)
         WHERE benchmark = $benchmark AND benchmark_version = $version AND metric = $metric
+          AND (machine = here OR NOT $timing)
         """,
-        {"benchmark": benchmark, "version": version, "metric": fact.name},
+        {"benchmark": benchmark, "version": version, "metric": fact.name, "timing": card.timing},
     )
     rows = list(zip(*(table.column(i).to_pylist() for i in range(table.num_columns)), strict=True))
     attributes: dict[str, dict[str, Any]] = {}

@@ -132,9 +132,7 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
     names = list(done.plan.contenders)
     cases = {case.id for case in done.plan.cases if case.id not in done.excluded}
     try:
-        scores = load(
-            store, card.name, contenders=names, where=lambda c: c["case"] in cases, version=done.plan.version
-        )
+        scores = load(store, card.name, contenders=names, where=lambda c: c["case"] in cases, version=done.plan.version)
     except InputError:
         if done.stopped:
             return []
@@ -150,7 +148,8 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
             out.print(f"  {count} x {reason}", style="red")
         out.print()
     failures = [
-        dict(zip(("contender", "case", "trial", "status", "error"), failure, strict=True)) for failure in scores.failures
+        dict(zip(("contender", "case", "trial", "status", "error"), failure, strict=True))
+        for failure in scores.failures
     ]
     return [
         {

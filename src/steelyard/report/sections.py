@@ -82,7 +82,9 @@ def gather(pool: Pool, name: str) -> Section:
     names = [s.contender for s in sources]
     found = {metric for s in sources for metric in s.provenance}
     known, unknown = [], []
-    for metric in sorted(found, key=lambda m: (m != card.primary.name, list(card.metric).index(m) if m in card.metric else 99)):
+    for metric in sorted(
+        found, key=lambda m: (m != card.primary.name, list(card.metric).index(m) if m in card.metric else 99)
+    ):
         try:
             known.append(metric_of(card, metric).name)
         except InputError:
@@ -116,9 +118,7 @@ def only(scores: Scores, cases: Sequence[int] | None = None, contenders: Sequenc
 def _without_empty(scores: Scores) -> Scores:
     """Without the contenders that have neither a number nor a failure of this metric."""
     failed = {f[0] for f in scores.failures}
-    return only(
-        scores, contenders=[c for c in scores.contenders if c in failed or not np.isnan(scores.of(c)).all()]
-    )
+    return only(scores, contenders=[c for c in scores.contenders if c in failed or not np.isnan(scores.of(c)).all()])
 
 
 def _sources(pool: Pool, name: str, version: str) -> list[Source]:

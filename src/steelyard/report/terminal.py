@@ -59,7 +59,7 @@ def print_table(
     for at, column in enumerate(columns):
         first = at == 0
         table.add_column(
-            (headers or columns)[at], justify="right" if column in numeric else "left", no_wrap=first, overflow="fold"
+            Text((headers or columns)[at]), justify="right" if column in numeric else "left", no_wrap=first, overflow="fold"
         )
     for row in rows:
         cells = ["" if row.get(c) is None else str(row[c]) for c in columns]
@@ -129,7 +129,13 @@ def print_card(card: Card, entry: Entry) -> None:
         facts = [_metric_row(m.metric()) for m in card.metrics]
         print_table(facts, ["metric", "unit", "better", "kind", "is"])
     options = [
-        {"option": o.name, "default": o.default, "values": ", ".join(map(str, o.values)), "scope": o.scope, "is": o.help}
+        {
+            "option": o.name,
+            "default": o.default,
+            "values": ", ".join(map(str, o.values)),
+            "scope": o.scope,
+            "is": o.help,
+        }
         for o in card.options
     ]
     if card.kind == "contender" and not options:

@@ -16,11 +16,15 @@ from steelyard.report.charts import SERIES
 from steelyard.report.comparing import TIMES, table
 from steelyard.report.ranking import ranking_of, rows_of
 from steelyard.report.results import Scores
-from steelyard.report.scales import SHARES, Bar, Scale, bar, quantities, ratio, scale_over, tick_label, ticks
+from steelyard.report.scales import SHARES, Scale, bar, quantities, ratio, scale_over, tick_label, ticks
 from steelyard.report.sections import Section, only
 from steelyard.report.terminal import interval, p_value
 
-BETTER = {Direction.HIGHER: "higher is better", Direction.LOWER: "lower is better", Direction.NONE: "neither way is better"}
+BETTER = {
+    Direction.HIGHER: "higher is better",
+    Direction.LOWER: "lower is better",
+    Direction.NONE: "neither way is better",
+}
 GOOD, BAD = ("faster", "better"), ("slower", "worse")
 CELLS = 8000  # more squares than this make a slow page
 
@@ -123,7 +127,8 @@ def _row(
     unit = "rounds" if timing else "cases"
     groups = f" in {r['clusters']} groups" if not timing and r["clusters"] < r["n"] else ""
     over = f" over {len(scores.cases)} cases" if timing else ""
-    words, against, mark = "baseline" if name == r["contender"] and r["baseline"] and not alone else "", "", None
+    words, mark = "baseline" if r["baseline"] and not alone else "", None
+    against = {"ratio": "1.00×", "difference": "0"}.get(kind, "") if words else ""
     if kind in r:
         ends = (r[kind], r[f"{kind}_low"], r[f"{kind}_high"])
         against = ratio(*ends) if kind == "ratio" else quantities(*ends, metric, difference=True)
@@ -169,7 +174,9 @@ def tiers(section: Section) -> Tiers:
     except InputError as error:
         return Tiers(sentence=str(error))
     rows = rows_of(ranking)
-    scale, line = _line([v for r in rows for v in (r["strength"], r["low"], r["high"])] + [0.0], _STRENGTH, "difference")
+    scale, line = _line(
+        [v for r in rows for v in (r["strength"], r["low"], r["high"])] + [0.0], _STRENGTH, "difference"
+    )
     several = len(ranking.components) > 1
     for r in rows:
         r["group"] = r["component"] if several else None
@@ -224,7 +231,9 @@ def failures(section: Section) -> list[dict[str, Any]]:
     found: dict[tuple[str, str, str], list[tuple[str, int, str]]] = {}
     for who, case, trial, status, error in section.failures:
         lines = error.strip().splitlines()
-        found.setdefault((who, status, lines[0][:200] if lines else "no reason recorded"), []).append((case, trial, error))
+        found.setdefault((who, status, lines[0][:200] if lines else "no reason recorded"), []).append(
+            (case, trial, error)
+        )
     groups = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     return [
         {
@@ -249,4 +258,8 @@ def commands(section: Section, baseline: str, pool: str) -> list[tuple[str, str]
     if len(names) > 1 and baseline:
         rest = " ".join(shlex.quote(n) for n in [baseline, *(n for n in names if n != baseline)])
         out.append(("compare", f"steelyard compare {rest} --on {name}{own}"))
-    return [*out, ("judge the claims", f"steelyard claims {name}{own}"), ("this report", f"steelyard report {name}{own}")]
+    return [
+        *out,
+        ("judge the claims", f"steelyard claims {name}{own}"),
+        ("this report", f"steelyard report {name}{own}"),
+    ]

@@ -16,10 +16,15 @@ import stat
 import struct
 import sys
 
-NEW_MOUNT, PRIVATE, HARDENED = 0x00020000, (1 << 14) | (1 << 18), 2 | 4 | 8  # MS_REC | MS_PRIVATE; nosuid, nodev, noexec
+NEW_MOUNT, PRIVATE, HARDENED = (
+    0x00020000,
+    (1 << 14) | (1 << 18),
+    2 | 4 | 8,
+)  # MS_REC | MS_PRIVATE; nosuid, nodev, noexec
 FLUSH = compile("for s in streams:\n try: s.flush()\n except BaseException: pass", "<flush>", "exec")
 
 libc = ctypes.CDLL(None, use_errno=True)
+libc.capset.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
 libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 untrack = ctypes.pythonapi.PyObject_GC_UnTrack
 untrack.argtypes, untrack.restype = [ctypes.py_object], None
@@ -54,14 +59,30 @@ def refuse_tracing(event: str, arguments: object) -> None:
         raise RuntimeError("tracing is off while a program is checked")
 
 
-def strip(jail: dict, kind: str, limits: dict, fds: tuple) -> None:
-    """Leave this process with three streams, the pipe for its end, its limits, and nothing else."""
-    os.setsid()
-    for number in range(3):
-        os.dup2(fds[number], number)
-    os.closerange(3, fds[3])
-    os.closerange(fds[3] + 1, 1 << 20)
-    bounds = {
+def prepare(jail: dict) -> None:
+    """Before the first program: what every forked process inherits. Each page left alone after a fork saves microseconds."""
+    prctl(4, 0)  # PR_SET_DUMPABLE: nobody reads this process nor a fork of it, not even through its own /proc/self/mem
+    prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans of a program come here
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # if the machine runs out of memory all the same, a program goes first
+    if not jail["jailed"]:
+        return
+    if libc.prctl(39, 0, 0, 0, 0) != 1:  # PR_GET_NO_NEW_PRIVS
+        raise OSError("bubblewrap did not take away the right to gain privileges")
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(jail["user"], jail["user"], jail["user"])
+    rules = jail["filter"]
+    code = ctypes.create_string_buffer(rules, len(rules))
+    fprog = struct.pack("@HP", len(rules) // 8, ctypes.addressof(code))  # struct sock_fprog
+    header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    jail["buffers"] = code, ctypes.create_string_buffer(fprog, len(fprog)), ctypes.create_string_buffer(header, 8)
+    jail["rules"], jail["capabilities"] = (ctypes.addressof(buffer) for buffer in jail["buffers"][1:])
+
+
+def bounds(jail: dict, kind: str, limits: dict) -> list:
+    """The arguments of setrlimit for one program."""
+    values = {
         resource.RLIMIT_CPU: limits["cpu_s"],
         resource.RLIMIT_FSIZE: limits["file_bytes"],
         resource.RLIMIT_NOFILE: limits["open_files"],
@@ -69,38 +90,42 @@ def strip(jail: dict, kind: str, limits: dict, fds: tuple) -> None:
         resource.RLIMIT_MEMLOCK: 1 << 16,
         resource.RLIMIT_MSGQUEUE: 0,
     }
-    if kind in ("check", "run"):  # virtual machines of other languages reserve far more than they use: those are watched
-        bounds[resource.RLIMIT_AS] = limits["memory_bytes"]
+    if kind in (
+        "check",
+        "run",
+    ):  # virtual machines of other languages reserve far more than they use: those are watched
+        values[resource.RLIMIT_AS] = limits["memory_bytes"]
     if jail["jailed"]:
-        bounds[resource.RLIMIT_NPROC] = limits["processes"] + 2  # the zygote and the first process count too
-    for what, bound in bounds.items():
+        values[resource.RLIMIT_NPROC] = limits["processes"] + 2  # the zygote and the first process count too
+    pairs = []
+    for what, value in values.items():
         hard = resource.getrlimit(what)[1]
-        bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
-        resource.setrlimit(what, (bound, bound))
-    badness = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-    os.write(badness, b"1000")  # if the machine runs out of memory all the same, this goes first
-    os.close(badness)
-    if jail["jailed"] and kind == "command":
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        pairs.append((what, (value, value)))
+    return pairs
+
+
+def strip(jail: dict, kind: str, limits: list, fds: tuple) -> None:
+    """Leave this process with three streams, the pipe for its end, its limits, and nothing else."""
+    os.setsid()
+    for number in range(3):
+        os.dup2(fds[number], number)
+    os.closerange(3, fds[3])
+    os.closerange(fds[3] + 1, 1 << 20)
+    for pair in limits:
+        resource.setrlimit(*pair)
+    if not jail["jailed"]:
+        os.chdir(jail["tmp"])
+        return
+    if kind == "command":
         must(libc.unshare(NEW_MOUNT), "unshare")
         must(libc.mount(None, b"/", None, PRIVATE, None), "mount /")
         must(libc.mount(b"proc", b"/proc", b"proc", HARDENED, None), "mount /proc")
-    if jail["jailed"] and os.getuid() == 0:
-        os.setgroups([])
-        os.setresgid(jail["user"], jail["user"], jail["user"])
-        os.setresuid(jail["user"], jail["user"], jail["user"])
+    os.setresuid(jail["user"], jail["user"], jail["user"])
     os.chdir(jail["tmp"])
-    if jail["jailed"]:
-        header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
-        must(libc.capset(header, bytes(24)), "capset")
-        prctl(47, 4)  # PR_CAP_AMBIENT_CLEAR_ALL
-        prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
-    prctl(4, 0)  # PR_SET_DUMPABLE: not even its own memory through /proc
-    if jail["jailed"]:
-        rules = jail["filter"]
-        code = ctypes.create_string_buffer(rules, len(rules))
-        fprog = struct.pack("@HP", len(rules) // 8, ctypes.addressof(code))  # struct sock_fprog
-        pointer = ctypes.create_string_buffer(fprog, len(fprog))
-        prctl(22, 2, ctypes.addressof(pointer))  # PR_SET_SECCOMP, a filter
+    must(libc.capset(jail["capabilities"], bytes(24)), "capset")  # the ambient ones go with the permitted
+    prctl(4, 0)  # a change of user may have made it readable again
+    prctl(22, 2, jail["rules"])  # PR_SET_SECCOMP, a filter
 
 
 def guard(mark: int) -> None:

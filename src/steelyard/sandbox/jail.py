@@ -20,10 +20,7 @@ from typing import Any
 from ..core.errors import MissingError
 from . import seccomp
 
-PRELOAD = (
-    "abc bisect collections collections.abc copy dataclasses datetime decimal enum fractions functools hashlib heapq "
-    "itertools json math operator random re statistics string time typing"
-).split()
+PRELOAD = ["abc", "bisect", "collections", "collections.abc", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "time", "typing"]
 USER = 1000  # who a program is inside
 NOBODY = 65534  # who it is outside when we are root, whom no process limit binds
 TOOLS = "/run/steelyard"  # where this package's two files for the inside stand
@@ -71,7 +68,13 @@ class Jail:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._inside = -1
         jailed = isolation == "bubblewrap"
-        hello: dict[str, Any] = {"jailed": jailed, "keep": keep, "tmp_bytes": tmp_bytes, "preload": PRELOAD, "user": USER}
+        hello: dict[str, Any] = {
+            "jailed": jailed,
+            "keep": keep,
+            "tmp_bytes": tmp_bytes,
+            "preload": PRELOAD,
+            "user": USER,
+        }
         ours, theirs = socket.socketpair()
         self._channel = ours
         self._log = tempfile.TemporaryFile()
@@ -113,9 +116,22 @@ class Jail:
     ) -> subprocess.Popen[bytes]:
         """Start `command` under bubblewrap."""
         root = os.getuid() == 0
-        files = {"passwd": f"user:x:{USER}:{USER}::/tmp:/bin/sh\n", "group": f"user:x:{USER}:\n", "hosts": "127.0.0.1 localhost\n"}
+        files = {
+            "passwd": f"user:x:{USER}:{USER}::/tmp:/bin/sh\n",
+            "group": f"user:x:{USER}:\n",
+            "hosts": "127.0.0.1 localhost\n",
+        }
         passed = [theirs.fileno()]
-        arguments = [bubblewrap(), "--unshare-all", "--unshare-user", "--hostname", "sandbox", "--new-session", "--as-pid-1", "--clearenv"]
+        arguments = [
+            bubblewrap(),
+            "--unshare-all",
+            "--unshare-user",
+            "--hostname",
+            "sandbox",
+            "--new-session",
+            "--as-pid-1",
+            "--clearenv",
+        ]
         for name, value in _environment("/tmp").items():
             arguments += ["--setenv", name, value]
         arguments += ["--cap-drop", "ALL"]
@@ -190,7 +206,9 @@ class Jail:
         with self._lock:
             return self._talk(request, blobs, wall_s + 20.0)
 
-    def _talk(self, header: dict[str, Any], blobs: Sequence[bytes], patience_s: float) -> tuple[dict[str, Any], list[bytes]]:
+    def _talk(
+        self, header: dict[str, Any], blobs: Sequence[bytes], patience_s: float
+    ) -> tuple[dict[str, Any], list[bytes]]:
         head = json.dumps(header | {"sizes": [len(blob) for blob in blobs]}).encode()
         self._channel.settimeout(patience_s)
         try:
@@ -237,6 +255,7 @@ def _environment(home: str) -> dict[str, str]:
         "TMPDIR": home,
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
+        "LD_BIND_NOW": "1",  # the zygote looks functions up once, not every program again
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }

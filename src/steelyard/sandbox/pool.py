@@ -132,7 +132,9 @@ class Sandbox:
     def _place(self, alone: bool = False) -> Iterator[list[Jail]]:
         """Wait for a free place (or, `alone`, for all of them); a list of one jail, which may be replaced by another."""
         with self._turn:
-            self._turn.wait_for(lambda: self._closed or (not self._alone and self._running < (1 if alone else self.jobs)))
+            self._turn.wait_for(
+                lambda: self._closed or (not self._alone and self._running < (1 if alone else self.jobs))
+            )
             if self._closed:
                 raise InputError("the sandbox is closed.", "Use it inside its `with` block.")
             self._running += 1
@@ -202,7 +204,11 @@ def health() -> list[tuple[str, bool, str, str]]:
         with Sandbox(jobs=1) as sandbox:
             trials = [
                 ("verdict", "def f(x): return x + 1", "assert f(1) == 2"),
-                ("no network", "import socket", "s = socket.socket()\ns.settimeout(1)\nassert s.connect_ex(('1.1.1.1', 53))"),
+                (
+                    "no network",
+                    "import socket",
+                    "s = socket.socket()\ns.settimeout(1)\nassert s.connect_ex(('1.1.1.1', 53))",
+                ),
                 ("no home folder", "import os", f"assert not os.path.exists({str(Path.home() / '.bashrc')!r})"),
                 ("process limit", "import os", _MANY),
             ]
@@ -211,7 +217,12 @@ def health() -> list[tuple[str, bool, str, str]]:
         return [("bubblewrap", False, error.what, error.cure)]
     cure = "Linux 5.14 or later and a bubblewrap that may create user namespaces are needed."
     return [("bubblewrap", True, path, "")] + [
-        (name, got.passed, "" if got.passed else f"{got.verdict}: {got.exception} {got.message}", "" if got.passed else cure)
+        (
+            name,
+            got.passed,
+            "" if got.passed else f"{got.verdict}: {got.exception} {got.message}",
+            "" if got.passed else cure,
+        )
         for name, got in results
     ]
 

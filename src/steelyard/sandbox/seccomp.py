@@ -90,7 +90,11 @@ ABSENT: dict[str, tuple[int | None, int | None]] = {
 }
 CLONE, SOCKET, IOCTL = (56, 220), (41, 198), (16, 29)
 NEW_NAMESPACE = 0x7E020000  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET
-FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6: useless without a network, but harmless; not AF_VSOCK, AF_NETLINK, ...
+FAMILIES = (
+    1,
+    2,
+    10,
+)  # AF_UNIX, AF_INET, AF_INET6: useless without a network, but harmless; not AF_VSOCK, AF_NETLINK, ...
 TERMINAL = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX push input into a terminal
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 

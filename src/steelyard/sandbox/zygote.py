@@ -35,7 +35,7 @@ import time
 import types
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import inmate  # noqa: E402  (beside this file, not in a package: the jail has no package)
+import inmate
 
 NEW_PID, SHARE_MEMORY, DETACH = 0x20000000, 0x00000100, 2
 TICK_S = 0.03  # between looks at the memory of a running program
@@ -48,7 +48,7 @@ class Zygote:
         self.channel = channel
         self.jail, blobs = self.receive()
         self.jail["filter"] = blobs[0]
-        self.mounted: "tuple[int, int] | None" = None
+        self.mounted: tuple[int, int] | None = None
         # pid 1 of a program's namespace shares our memory and waits on this stack
         self.stack = ctypes.create_string_buffer(1 << 16)
         site.setquit()
@@ -60,8 +60,8 @@ class Zygote:
         sys.path += self.jail["packages"]
         del sys.modules["inmate"]
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        inmate.prctl(4, 0)  # PR_SET_DUMPABLE: nobody reads this process
-        inmate.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans of a program come here
+        os.environ.pop("LD_BIND_NOW", None)
+        inmate.prepare(self.jail)
         if self.jail["keep"]:
             self.clean(self.jail["tmp_bytes"], True)
         self.answer({"ready": sys.version})
@@ -153,7 +153,16 @@ class Zygote:
             box: list = []
             ready = _thread.allocate_lock()
             ready.acquire()
-            enter = (self.enter, kind, limits, (stdin, out_in, err_in, mark_in), box, ready, module, token)
+            enter = (
+                self.enter,
+                kind,
+                inmate.bounds(self.jail, kind, limits),
+                (stdin, out_in, err_in, mark_in),
+                box,
+                ready,
+                module,
+                token,
+            )
             steps = iter(collections.deque(functools.partial(*step) for step in (enter, *actions)))
             arguments = (map(operator.call, steps), 0)  # deque(steps, 0) takes each step and keeps none
             inmate.hide(arguments, space, pristine)
@@ -171,7 +180,9 @@ class Zygote:
             for fd in opened:
                 os.close(fd)
 
-    def enter(self, kind: str, limits: dict, fds: tuple, box: list, ready: "_thread.LockType", module: object, token: bytes) -> None:
+    def enter(
+        self, kind: str, limits: list, fds: tuple, box: list, ready: "_thread.LockType", module: object, token: bytes
+    ) -> None:
         """First step, in the new thread: fork, and return in the child only, stripped and limited."""
         try:
             init = 0
@@ -212,7 +223,7 @@ class Zygote:
                 os.set_blocking(fd, False)
             poller.register(fd, select.POLLIN)
         room = bytearray(1 << 16)
-        closed: "set[int]" = set()
+        closed: set[int] = set()
 
         def forget(fd: int) -> None:
             if fd not in closed:
@@ -224,7 +235,7 @@ class Zygote:
                 try:
                     size = os.readv(fd, [room])
                 except BlockingIOError:
-                    return
+                    return None
                 if not size:
                     return forget(fd)
                 free = limits["output_bytes"] - len(kept[fd])
@@ -236,7 +247,7 @@ class Zygote:
                 try:
                     packet = os.read(mark, 4096)
                 except BlockingIOError:
-                    return
+                    return None
                 if not packet:
                     return forget(mark)
                 if packet == token:

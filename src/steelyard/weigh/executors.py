@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -23,7 +23,7 @@ from steelyard.weigh.worker import Job, Weight, Worker
 Done = tuple[Cell, Weight]
 
 
-def inline(worker: Worker, cells: Sequence[Cell]) -> Iterator[Done]:
+def inline(worker: Worker, cells: Sequence[Cell]) -> Generator[Done, None, None]:
     """In this process: for Python objects, and for debugging."""
     for cell in cells:
         yield cell, worker.run(cell.case.id, cell.contender, cell.trial)
@@ -39,7 +39,8 @@ class _Process:
 
     def start(self) -> Connection:
         ours, theirs = socket.socketpair()
-        argv = [sys.executable, "-m", "steelyard.weigh.worker", str(theirs.fileno())]
+        # not `-m`: its classes would be those of __main__, which this process cannot unpickle
+        argv = [sys.executable, "-c", f"from steelyard.weigh.worker import serve; serve({theirs.fileno()})"]
         self.child = subprocess.Popen(
             argv, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True, env=_environment()
         )
@@ -79,7 +80,7 @@ class _Process:
         self.child = self.connection = None
 
 
-def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> Iterator[Done]:
+def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> Generator[Done, None, None]:
     """In `len(jobs)` local processes; with one job the cells keep their order exactly."""
     todo: queue.SimpleQueue[Cell | None] = queue.SimpleQueue()
     done: queue.SimpleQueue[Done | BaseException] = queue.SimpleQueue()
@@ -110,7 +111,7 @@ def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> I
             worker.stop()
 
 
-def on_ray(address: str, job: Job, cells: Sequence[Cell], timeout_s: float, timing: bool) -> Iterator[Done]:
+def on_ray(address: str, job: Job, cells: Sequence[Cell], timeout_s: float, timing: bool) -> Generator[Done, None, None]:
     """The same cells on a Ray cluster. Timings stay on one actor that holds a whole node's CPUs; the rest spreads out."""
     try:
         import ray

@@ -11,7 +11,7 @@ from typing import Any
 
 from steelyard import catalog
 from steelyard.core.card import Card
-from steelyard.core.contender import build, code_version, config_of, source_hash
+from steelyard.core.contender import code_version, config_of, source_hash
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.spec import Spec, parse_spec, print_value
 from steelyard.core.words import Case

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.spec import Spec
-from steelyard.core.words import Case, Measurement, Metric, Status
+from steelyard.core.words import Case, Direction, Kind, Measurement, Metric, Status
 from steelyard.weigh import executors
 from steelyard.weigh.plan import GATE, Cell, Plan, Weighed, make_plan, order, own
 from steelyard.weigh.progress import Progress, Silent
@@ -23,7 +23,16 @@ from steelyard.weigh.worker import Job, Weight, Worker
 if TYPE_CHECKING:
     from steelyard.pool import Pool
 
-COST = {m.name: m for m in (Metric("input_tokens", "token"), Metric("output_tokens", "token"))}
+# What a language model spends, beside whatever its benchmark measures.
+COST = {
+    m.name: m
+    for m in (
+        Metric("input_tokens", "token", Direction.LOWER, Kind.COUNT),
+        Metric("output_tokens", "token", Direction.LOWER, Kind.COUNT),
+        Metric("wall_time", "s", Direction.LOWER, Kind.DURATION),
+        Metric("model_calls", "call", Direction.LOWER, Kind.COUNT),
+    )
+}
 
 
 @dataclass
@@ -103,7 +112,8 @@ class _Session:
         self.report = Weighing(run, plan)
         self.deadline = time.monotonic() + budget.time_s if budget.time_s is not None else None
         self.machine = machine().to_json()
-        self.have = pool.done(plan.card.name, retry_failed=budget.retry_failed)
+        here = self.machine if plan.card.timing else None  # a time counts only on the machine it was taken on
+        self.have = pool.done(plan.card.name, retry_failed=budget.retry_failed, machine=here)
 
     def weigh(self) -> Weighing:
         plan = self.plan
@@ -152,7 +162,7 @@ class _Session:
                 if self.deadline is not None and time.monotonic() > self.deadline:
                     return
 
-    def _execute(self, cells: list[Cell]) -> Iterator[executors.Done]:
+    def _execute(self, cells: list[Cell]) -> Generator[executors.Done, None, None]:
         plan, budget = self.plan, self.budget
         timing = plan.card.timing
         objects = {w.name: w.thing for w in plan.contenders.values() if w.maker == "object"}
@@ -184,7 +194,7 @@ class _Session:
             who.spec,
             [(cell.case, cell.trial) for cell in cells],
             record,
-            log_dir=self.pool.logs,
+            log_dir=_log_folder(self.pool),
             seed=self.seed,
             time_s=left,
             cell_timeout_s=self.budget.cell_timeout_s,
@@ -233,15 +243,19 @@ class _Session:
     def _exclude(self) -> None:
         """The gate: a reference must score at the ceiling and the empty answer at the floor, else the case is out."""
         metric = self.plan.card.primary
-        rows = self.pool.values(
-            self.plan.card.name, metric.name, version=self.plan.version, contenders=list(GATE), latest=True
-        )
-        seen = {(who, case): (value, error) for who, case, value, error in rows}
+        sql = """
+            SELECT contender, "case", value, error FROM latest WHERE benchmark = $benchmark
+            AND benchmark_version = $version AND metric = $metric AND contender IN ('gold', 'empty')
+        """
+        wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "metric": metric.name}
+        seen = {(r["contender"], r["case"]): (r["value"], r["error"]) for r in self.pool.query(sql, wanted).to_pylist()}
         for case in self.plan.cases:
             gold, why = seen.get(("gold", case.id), (float("nan"), "was not measured"))
             empty, _ = seen.get(("empty", case.id), (float("nan"), ""))
             if gold != 1.0:
-                self.report.excluded[case.id] = f"its own reference does not pass: {why or f'{metric.name} is {gold:g}'}"
+                self.report.excluded[case.id] = (
+                    f"its own reference does not pass: {why or f'{metric.name} is {gold:g}'}"
+                )
             elif empty > 0.0:
                 self.report.excluded[case.id] = f"an empty answer scores {empty:g}"
         if len(self.report.excluded) == len(self.plan.cases):
@@ -250,6 +264,14 @@ class _Session:
                 f"{self.plan.spec}: no case passes its own gate (first: {first[0]}, {first[1]}).",
                 "The reference of a case must pass its tests, and an empty answer must fail them.",
             )
+
+
+def _log_folder(pool: Pool) -> str:
+    """Inspect's logs: beside the measurements of a local pool, else in the user's data folder."""
+    import platformdirs
+
+    remote = "://" in pool.path
+    return str(platformdirs.user_data_path("steelyard") / "logs") if remote else os.path.join(pool.path, "_logs")
 
 
 def _run_id() -> str:

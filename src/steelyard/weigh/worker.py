@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Mapping
@@ -102,7 +101,7 @@ class Worker:
             output = self.bench.reference(case)
         else:
             output = thing.answer(case, trial)
-        options = getattr(thing, "score_options", lambda case, trial: {})(case, trial)
+        options = thing.score_options(case, trial) if hasattr(thing, "score_options") else {}
         result = self.bench.score(case, output, **options)
         kept = dict(result.artifacts) if isinstance(result, Outcome) else {}
         kept.setdefault("output", output)
@@ -151,7 +150,3 @@ def serve(fd: int) -> None:
             connection.send(worker.run(*cell))
         except SteelyardError as error:
             connection.send(error)
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))

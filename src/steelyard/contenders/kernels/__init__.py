@@ -1,0 +1,1 @@
+"""Kernels as contenders: one short file a method."""
