@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import io
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -251,10 +254,11 @@ def run(
             todo = [case for case, t in cells if t == trial]
             _run.trial, _run.waiting = trial, {case.id for case in todo}
             task = make_task(card, bench, todo, chosen)
-            logs = inspect_eval(
-                task, model=model, log_dir=log_dir, display="none", log_level="error", seed=seed + trial,
-                time_limit=max(1, round(cell_timeout_s)), score=True, log_realtime=False,
-            )  # fmt: skip
+            with contextlib.redirect_stdout(sys.stderr if os.environ.get("INSPECT_DEBUG") else io.StringIO()):
+                logs = inspect_eval(
+                    task, model=model, log_dir=log_dir, display="none", log_level="error", seed=seed + trial,
+                    time_limit=max(1, round(cell_timeout_s)), score=True, log_realtime=False,
+                )  # fmt: skip
             if _run.broken is not None:
                 raise _run.broken
             if logs and logs[0].status == "cancelled":

@@ -235,33 +235,34 @@ def put(path: str, blob: bytes) -> None:
 
 
 def write(mark: int, request: dict, blobs: list, namespace: dict) -> None:
-    _file_action(mark, lambda: put(request["path"], blobs[0]))
+    put(request["path"], blobs[0])
+    os._exit(0)
 
 
 def read(mark: int, request: dict, blobs: list, namespace: dict) -> None:
-    def send() -> None:
-        fd = os.open(request["path"], os.O_RDONLY | os.O_NONBLOCK)
-        status = os.fstat(fd)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(21, "is a directory")
-        if not stat.S_ISREG(status.st_mode):
-            raise PermissionError(1, "not a plain file")
-        if status.st_size > request["most"]:
-            raise OverflowError(f"{status.st_size} bytes, more than {request['most']}")
-        while part := os.read(fd, 1 << 16):
-            while part:
-                part = part[os.write(1, part) :]
-
-    _file_action(mark, send)
+    fd = os.open(request["path"], os.O_RDONLY | os.O_NONBLOCK)
+    status = os.fstat(fd)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(21, "is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise PermissionError(1, "not a plain file")
+    if status.st_size > request["most"]:
+        raise OverflowError(f"{status.st_size} bytes, more than {request['most']}")
+    while part := os.read(fd, 1 << 16):
+        while part:
+            part = part[os.write(1, part) :]
+    os._exit(0)
 
 
-def _file_action(mark: int, action: "collections.abc.Callable[[], None]") -> None:
+def act(kind: str, mark: int, request: dict, blobs: list, namespace: dict) -> None:
+    """Do what was asked and end; an error in our own steps (no such folder, no room) is told like a program's."""
     try:
-        action()
-        os._exit(0)
-    except (OSError, OverflowError) as error:
-        tell(mark, describe(error))
-        os._exit(1)
+        ACTIONS[kind](mark, request, blobs, namespace)
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace"))
+        tell(mark, describe(error) | {"kind": "exec"})
+    finally:
+        os._exit(126)
 
 
 ACTIONS = {"run": run, "command": command, "write": write, "read": read}

@@ -231,7 +231,7 @@ class Jail:
         return bytes(taken)
 
     def close(self) -> None:
-        """End the jail with everything in it."""
+        """End the jail with everything in it. Once more does nothing."""
         self._channel.close()  # the zygote leaves when nobody listens
         try:
             self._process.wait(2)

@@ -84,7 +84,7 @@ class CommandResult:
     """What became of one command.
 
     exit_code: None when a signal or a limit ended it; `limit` then says which ("timeout", "memory" or "").
-    truncated: stdout or stderr was longer than output_bytes. files: those asked for by `collect` that are there.
+    truncated: stdout or stderr was longer than output_bytes. refused: it is there, but may not be run. files: those asked for by `collect` that are there.
     """
 
     exit_code: int | None
@@ -95,6 +95,7 @@ class CommandResult:
     cpu_s: float
     limit: str = ""
     truncated: bool = False
+    refused: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property

@@ -86,7 +86,14 @@ class Sandbox:
         "#!" is made executable. Raises MissingError when the jail fails twice.
         """
         with self._place() as jail:
-            return command_in(jail[0], argv, files or {}, stdin, limits, cwd, env or {}, collect)
+            for last in (False, True):
+                try:
+                    return command_in(jail[0], argv, files or {}, stdin, limits, cwd, env or {}, collect)
+                except JailDied as error:
+                    jail[0] = self._start()
+                    if last:
+                        raise MissingError(f"the jail died twice: {error}", "`steelyard doctor` tries it step by step.") from None
+            raise AssertionError  # the loop returns
 
     def check_many(self, pairs: Iterable[tuple[str, str]], limits: Limits = Limits()) -> Iterator[Outcome]:
         """`check` for each (candidate, tests), `jobs` at once, in their order; reads `pairs` only as far as needed."""
@@ -175,7 +182,7 @@ def command_in(
     found: dict[str, bytes] = {}
     for name in collect:
         got, contents = file_in(jail, os.path.join(request["cwd"], name), limits.tmp_bytes)
-        if got["end"] == "exit":
+        if got["end"] == "exit" and got["code"] == 0:
             found[name] = contents[0]
     end = reply["end"]
     return CommandResult(
@@ -187,6 +194,7 @@ def command_in(
         cpu_s=reply["cpu_seconds"],
         limit=end if end in ("timeout", "memory") else "",
         truncated=reply["truncated"],
+        refused=(reply.get("report") or {}).get("exception") == "PermissionError",
         files=found,
     )
 

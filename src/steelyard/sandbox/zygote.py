@@ -149,7 +149,7 @@ class Zygote:
                 ]
                 del tests
             else:
-                actions = [(inmate.ACTIONS[kind], mark_in, request, blobs, space)]
+                actions = [(inmate.act, kind, mark_in, request, blobs, space)]
             box: list = []
             ready = _thread.allocate_lock()
             ready.acquire()

@@ -113,10 +113,9 @@ def main() -> None:
     fresh.replace(path)
     for c in chosen:
         elements, accumulators = c["candidate"]
-        print(
-            f"{c['isa']:7} {c['regime']:7} {c['pass']:15} {c['stores']:10} {elements:6} elements,"
-            f" {accumulators} accumulators, prefetch {c['ahead']:5} B  {c['seconds'] * 1e6:9.1f} us  (slowest {c['slowest'] / c['seconds']:.2f}x)"
-        )
+        print(f"{c['isa']:7} {c['regime']:7} {c['pass']:15} {c['stores']:10}", end="")
+        print(f"{elements:6} elements, {accumulators} accumulators, prefetch {c['ahead']:5} B", end="")
+        print(f"{c['seconds'] * 1e6:10.1f} us  (slowest {c['slowest'] / c['seconds']:.2f}x)")
     print(f"kept in {path}")
 
 

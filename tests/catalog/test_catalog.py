@@ -1,0 +1,51 @@
+"""The catalog: every card of ours is sound, and nothing they describe is imported to list them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from steelyard import catalog
+from steelyard.catalog.suites import papers, suites
+from steelyard.core.errors import InputError
+from steelyard.core.spec import parse_spec
+from steelyard.stats.claims import check_claim
+
+
+@pytest.mark.parametrize("name", sorted(catalog.entries()))
+def test_every_card_is_whole(name):
+    entry = catalog.find(name)
+    card = entry.full()
+    if "torch" not in card.entry:
+        assert entry.load() is not None
+    for claim in card.claims:
+        check_claim(claim, claim.where)
+        if card.kind == "benchmark" and not claim.scale.startswith("out of reach") and not claim.benchmark:
+            assert claim.metric in card.metric or "published:" in claim.contender, claim.id
+
+
+def test_listing_imports_neither_numpy_nor_benchmarks():
+    code = (
+        "import sys; from steelyard import catalog; catalog.entries(); "
+        "bad = [m for m in ('numpy', 'torch', 'inspect_ai', 'duckdb', 'steelyard.benchmarks.code') if m in sys.modules]; "
+        "sys.exit(','.join(bad))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+
+
+def test_the_seventy_systems_are_numbered_without_a_gap():
+    assert [p["row"] for p in papers()] == list(range(1, 71))
+
+
+def test_suites_name_what_exists():
+    for suite in suites().values():
+        for run in suite["runs"]:
+            catalog.benchmark(parse_spec(run["benchmark"]).name)
+            for text in run["contenders"]:
+                for part in parse_spec(text).solvers:
+                    catalog.find(part.name)
+
+
+def test_an_unknown_benchmark_names_its_neighbours():
+    with pytest.raises(InputError, match="Did you mean.*humaneval"):
+        catalog.benchmark("humanevel")
