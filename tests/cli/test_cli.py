@@ -36,7 +36,6 @@ def test_help_lists_every_command():
         (["run", "humaneval-pro[profil=sound]"], "Did you mean profile"),
         (["run", "humaneval-pro", "--time", "soon"], "Write seconds"),
         (["run", "humaneval-pro", "--where", "import os"], "not an expression"),
-        (["run", "humaneval-pro", "--data", "/no/such/file"], "/no/such/file"),
         (["claims", "humaneval-pro", "--fail-on", "maybe"], "unknown verdict"),
         (["list", "--kind", "thing"], "benchmark or contender"),
         (["models", "pull", "gemma3"], "--accept-terms"),
@@ -54,7 +53,7 @@ def test_list_and_show_give_json():
     assert {"humaneval", "humaneval-pro", "mbpp", "mbpp-pro", "gold", "empty", "self-debug"} <= names
     card = json.loads(steelyard("show", "humaneval-pro", "--json", check=0).stdout)
     assert card["paper"]["arxiv"] == "2412.21199"
-    assert len(card["claims"]) == 10
+    assert len(card["claims"]) >= 10
 
 
 def test_papers_lists_seventy(tmp_path):
@@ -63,5 +62,10 @@ def test_papers_lists_seventy(tmp_path):
 
 
 def test_an_empty_pool_says_what_to_run(tmp_path):
-    done = steelyard("rank", pool=tmp_path / "pool", check=2)
-    assert "steelyard run" in done.stderr
+    done = steelyard("rank", pool=tmp_path / "pool", check=3)
+    assert "A first run makes it" in done.stderr
+
+
+def test_data_that_is_not_there_is_an_environment_error(tmp_path):
+    done = steelyard("run", "humaneval-pro", "--data", "/no/such/file", pool=tmp_path / "pool", check=3)
+    assert "/no/such/file" in done.stderr

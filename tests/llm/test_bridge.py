@@ -1,10 +1,19 @@
 """The bridge: a benchmark's prompt and score become an Inspect task, and every sample one record."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+from inspect_ai.model import (
+    ChatCompletionChoice,
+    ChatMessageAssistant,
+    ModelAPI,
+    ModelOutput,
+    ModelUsage,
+    modelapi,
+)
 
 from steelyard import catalog
 from steelyard.core.errors import InputError, MissingError
@@ -13,6 +22,17 @@ from steelyard.llm import run_model
 from steelyard.llm.bridge import resolve
 from steelyard.llm.models import find_model
 from tests.conftest import need
+
+
+@modelapi(name="scripted")
+class Scripted(ModelAPI):
+    """Says the same sentence, without code, to everything."""
+
+    async def generate(self, input, tools, tool_choice, config):
+        message = ChatMessageAssistant(content="I would rather not.")
+        return ModelOutput(model="scripted", choices=[ChatCompletionChoice(message=message)],
+                           usage=ModelUsage(input_tokens=7, output_tokens=5, total_tokens=12))  # fmt: skip
+
 
 CARD = catalog.benchmark("humaneval-pro").card
 
@@ -32,35 +52,37 @@ def weigh(bench, spec, cells, tmp_path, **changed):
 def test_every_cell_is_recorded_once_with_its_cost(bench, tmp_path):
     need("bwrap")
     cases = list(bench.cases(None))[:2]
-    seen = weigh(bench, "mockllm/model", [(case, trial) for case in cases for trial in (0, 1)], tmp_path)
+    seen = weigh(bench, "scripted/model", [(case, trial) for case in cases for trial in (0, 1)], tmp_path)
     assert sorted((case.id, trial) for case, trial, *_ in seen) == sorted((c.id, t) for c in cases for t in (0, 1))
     for _, _, outcome, duration, started in seen:
         assert outcome.metrics["pass_at_1"] == 0.0
         assert outcome.metrics["model_calls"] == 1
-        assert outcome.artifacts["output"] == "Default output from mockllm/model"
-        assert duration >= 0 and started > 1.7e9
+        assert (outcome.metrics["input_tokens"], outcome.metrics["output_tokens"]) == (7, 5)
+        assert outcome.artifacts["output"] == "I would rather not."
+        assert duration >= 0
+        assert started > 1.7e9
     assert len(list(tmp_path.glob("*.eval"))) == 2, "Inspect's own logs are kept"
 
 
-def test_self_debug_stops_after_its_turns_on_a_model_that_never_writes_code(bench, tmp_path):
+def test_self_debug_stops_where_the_rewrite_changes_nothing(bench, tmp_path):
     need("bwrap")
     case = next(iter(bench.cases(None)))
-    spec = "mockllm/model[prompt=1shot]+self-debug[turns=2]"
+    spec = "scripted/model[prompt=1shot]+self-debug[turns=5]"
     (_, _, outcome, *_), = weigh(bench, spec, [(case, 0)], tmp_path)  # fmt: skip
-    assert outcome.metrics["model_calls"] == 3
+    assert outcome.metrics["model_calls"] == 2
 
 
 def test_no_sample_begins_after_the_time_is_up(bench, tmp_path):
     case = next(iter(bench.cases(None)))
-    assert weigh(bench, "mockllm/model", [(case, 0)], tmp_path, time_s=-1.0) == []
+    assert weigh(bench, "scripted/model", [(case, 0)], tmp_path, time_s=-1.0) == []
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("smolm2", "Did you mean smollm2"),
-        ("mockllm/model+self-debgu", "Did you mean self-debug"),
-        ("mockllm/model[prompt=7shot]", "It may be"),
+        ("scripted/model+self-debgu", "Did you mean self-debug"),
+        ("scripted/model[prompt=7shot]", "It may be"),
     ],
 )
 def test_wrong_specs_are_refused_before_anything_runs(spec, message):
@@ -75,23 +97,29 @@ def test_a_provider_without_its_key_is_an_environment_error(bench, tmp_path, mon
         weigh(bench, "openai/gpt-4o", [(next(iter(bench.cases(None))), 0)], tmp_path)
 
 
-def test_inspect_finds_the_tasks_of_an_installed_package(tmp_path):
-    need("bwrap")
-    command = [sys.executable, "-m", "inspect_ai", "eval", "steelyard/humaneval_pro", "--model", "mockllm/model", "-T",
-               "limit=2", "--log-dir", str(tmp_path), "--log-format", "json", "--display", "none"]  # fmt: skip
+def pulled():
+    """Skip without the default model; fail where everything optional is required."""
+    need("xllamacpp")
+    if not find_model("smollm2").present():
+        message = "the model is not here; `steelyard models pull smollm2` fetches it"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+
+
+def test_inspect_finds_the_tasks_and_models_of_an_installed_package(tmp_path):
+    pulled()
+    command = [sys.executable, "-m", "inspect_ai", "eval", "steelyard/humaneval_pro", "--model", "steelyard/smollm2",
+               "--max-tokens", "8", "-T", "limit=1", "--log-dir", str(tmp_path), "--log-format", "json", "--display",
+               "none"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     (log,) = tmp_path.glob("*.json")
-    read = json.loads(log.read_text())
-    assert read["status"] == "success"
-    assert len(read["samples"]) == 2
+    (sample,) = json.loads(log.read_text())["samples"]
+    assert sample["scores"]["steelyard"]["value"]["pass_at_1"] == 0.0
+    assert sample["output"]["completion"]
 
 
 def test_a_real_model_answers_the_same_twice(bench, tmp_path):
-    need("xllamacpp")
-    model = find_model("smollm2")
-    if not model.present():
-        pytest.skip("the model is not here; `steelyard models pull smollm2` fetches it")
+    pulled()
     cells = [(next(iter(bench.cases(None))), trial) for trial in (0, 1)]
     first, second = weigh(bench, "smollm2[max_tokens=24,parallel=1]", cells, tmp_path)
     assert first[2].artifacts["output"] == second[2].artifacts["output"] != ""

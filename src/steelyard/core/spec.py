@@ -16,7 +16,7 @@ from steelyard.core.errors import InputError
 
 Value = bool | int | float | str
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/:@-]*")
+_NAME = re.compile(r"[A-Za-z0-9_./~][A-Za-z0-9._/:@~-]*")
 _KEY = re.compile(r"[a-z][a-z0-9_-]*")
 _BARE = re.compile(r"[^\s,\[\]\"']+")
 _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'")

@@ -39,7 +39,6 @@ class LocalAPI(ModelAPI):
         self.model = model
         self.parallel = parallel
         self.server = serve(path_of(model), min(context, model.context), threads, parallel)
-        self.client = httpx.AsyncClient(base_url=self.server.url, timeout=None)
 
     def max_connections(self) -> int:
         return self.parallel
@@ -75,7 +74,9 @@ class LocalAPI(ModelAPI):
         )  # fmt: skip
 
     async def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = await self.client.post(route, json=body)
+        # a client of its own for each request: Inspect keeps a model over several event loops, a client lives in one
+        async with httpx.AsyncClient(base_url=self.server.url, timeout=None) as client:
+            answer = await client.post(route, json=body)
         if answer.status_code != 200:
             raise RuntimeError(f"the model's server answered {answer.status_code}: {answer.text[:300]}")
         return dict(answer.json())

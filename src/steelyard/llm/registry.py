@@ -9,8 +9,9 @@ from inspect_ai import Task, task
 from steelyard import catalog
 from steelyard.core.spec import Spec
 from steelyard.llm import bridge, provider
+from steelyard.sandbox import inspect_provider
 
-__all__ = ["bridge", "provider"]
+__all__ = ["bridge", "inspect_provider", "provider"]
 
 
 def _task(name: str) -> None:

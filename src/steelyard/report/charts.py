@@ -14,6 +14,8 @@ from steelyard.core.words import Metric
 from steelyard.report.scales import SHARES, scale_over, tick_label, ticks
 from steelyard.report.untrusted import inline, visible
 
+Spec = dict[str, Any]
+
 SHAPES = (
     "square",
     "circle",
@@ -69,15 +71,16 @@ class Chart:
 def lines(points: Sequence[Point], x: Axis, y: Axis, label: str) -> dict[str, Markup]:
     """Lines with bands of 95% intervals, drawn wide and narrow; a ratio axis has a rule at 1."""
 
-    def layers(plane: _Plane) -> list[Any]:
+    def layers(plane: _Plane) -> list[Spec]:
         made = []
         if y.scale == "ratio":
-            made.append(_values([{"y": 1.0}]).mark_rule(color="var(--ink)", opacity=0.55).encode(y=plane.y()))
-        for series, own in plane.series():
-            colour, across = f"var(--s{series})", plane.x()
-            line = own.mark_line(color=colour, strokeWidth=2, strokeDash=DASHES[series], aria=False)
-            band = own.mark_area(color=colour, opacity=0.14, aria=False)
-            made += [band.encode(x=across, y=plane.y("low:Q"), y2="high:Q"), line.encode(x=across, y=plane.y())]
+            made.append(_layer([{"y": 1.0}], {"type": "rule", "color": "var(--ink)", "opacity": 0.55}, y=plane.y()))
+        for series, rows in plane.series():
+            colour = f"var(--s{series})"
+            band = {"type": "area", "color": colour, "opacity": 0.14}
+            line = {"type": "line", "color": colour, "strokeWidth": 2, "strokeDash": DASHES[series]}
+            made.append(_layer(rows, band, x=plane.x(), y=plane.y("low"), y2={"field": "high"}))
+            made.append(_layer(rows, line, x=plane.x(), y=plane.y()))
         return [*made, *plane.marks()]
 
     return _draw(points, x, y, layers, label)
@@ -86,19 +89,22 @@ def lines(points: Sequence[Point], x: Axis, y: Axis, label: str) -> dict[str, Ma
 def scatter(points: Sequence[Point], front: Sequence[Point], x: Axis, y: Axis, label: str) -> dict[str, Markup]:
     """Points with intervals both ways, and the steps through those that no other beats on both axes."""
 
-    def layers(plane: _Plane) -> list[Any]:
+    def layers(plane: _Plane) -> list[Spec]:
         made = []
         if len(front) > 1:
-            steps = _values([{"x": p.x, "y": p.y} for p in front])
-            edge = steps.mark_line(color="var(--muted)", strokeDash=[3, 3], interpolate="step-after", aria=False)
-            made.append(edge.encode(x=plane.x(), y=plane.y(), order="x:Q"))
-        for series, own in plane.series():
-            rule = own.mark_rule(color=f"var(--s{series})", strokeWidth=1.5, opacity=0.8, aria=False)
-            made.append(rule.encode(x=plane.x(), y=plane.y("low:Q"), y2="high:Q"))
-            made.append(rule.encode(x=plane.x("x_low:Q"), x2="x_high:Q", y=plane.y()))
+            edge = {"type": "line", "color": "var(--muted)", "strokeDash": [3, 3], "interpolate": "step-after"}
+            made.append(_layer([{"x": p.x, "y": p.y} for p in front], edge, x=plane.x(), y=plane.y()))
+        for series, rows in plane.series():
+            rule = {"type": "rule", "color": f"var(--s{series})", "strokeWidth": 1.5, "opacity": 0.8}
+            made.append(_layer(rows, rule, x=plane.x(), y=plane.y("low"), y2={"field": "high"}))
+            made.append(_layer(rows, rule, x=plane.x("x_low"), x2={"field": "x_high"}, y=plane.y()))
         return [*made, *plane.marks()]
 
     return _draw(points, x, y, layers, label)
+
+
+def _layer(rows: list[Spec], mark: Spec, **encoding: Spec) -> Spec:
+    return {"data": {"values": rows}, "mark": mark, "encoding": encoding}
 
 
 class _Plane:
@@ -113,31 +119,26 @@ class _Plane:
             scale_over(ends, log=y.log, within=_within(y)),
         )
 
-    def x(self, field: str = "x:Q") -> Any:
-        import altair as alt
+    def x(self, field: str = "x") -> Spec:
+        return {"field": field, **self._along(0)}
 
-        return alt.X(field, **self._along(0))
+    def y(self, field: str = "y") -> Spec:
+        return {"field": field, **self._along(1)}
 
-    def y(self, field: str = "y:Q") -> Any:
-        import altair as alt
-
-        return alt.Y(field, **self._along(1))
-
-    def _along(self, at: int) -> dict[str, Any]:
-        import altair as alt
-
+    def _along(self, at: int) -> Spec:
         scale, axis = self.scales[at], self.axes[at]
         values = ticks(scale, "" if axis.scale else axis.metric.unit, self.most[at])
         labels = [tick_label(v, axis.metric, scale=axis.scale) for v in values]
         pick = f"{json.dumps(labels)}[indexof({json.dumps(values)}, datum.value)]"
         kind = "log" if scale.log else "linear"
         return {
+            "type": "quantitative",
             "title": axis.title,
-            "scale": alt.Scale(type=kind, domain=[scale.low, scale.high], nice=False, zero=False),
-            "axis": alt.Axis(values=values, labelExpr=pick, grid=at == 1, labelOverlap=True),
+            "scale": {"type": kind, "domain": [scale.low, scale.high], "nice": False, "zero": False},
+            "axis": {"values": values, "labelExpr": pick, "grid": at == 1, "labelOverlap": True},
         }
 
-    def series(self) -> list[tuple[int, Any]]:
+    def series(self) -> list[tuple[int, list[Spec]]]:
         """Each series with its data; an interval without an end reaches to the edge of the chart."""
         out = []
         for series in sorted({p.series for p in self.points}):
@@ -151,23 +152,20 @@ class _Plane:
                     least, most = (middle if math.isnan(getattr(p, end)) else getattr(p, end) for end in (low, high))
                     row |= {low: max(least, scale.low), high: min(most, scale.high)}
                 rows.append(row)
-            out.append((series, _values(rows)))
+            out.append((series, rows))
         return out
 
-    def marks(self) -> list[Any]:
+    def marks(self) -> list[Spec]:
         """One mark a point, with a shape of its own for each series: colour alone tells nothing apart."""
         made = []
-        for series, own in self.series():
-            style = {"fill": f"var(--s{series})", "stroke": "var(--card)", "strokeWidth": 1}
-            mark = own.mark_point(shape=SHAPES[series], size=62, opacity=1, **style)
-            made.append(mark.encode(x=self.x(), y=self.y(), description="says:N"))
+        for series, rows in self.series():
+            mark = {
+                "type": "point", "shape": SHAPES[series], "size": 62, "opacity": 1, "fill": f"var(--s{series})",
+                "stroke": "var(--card)", "strokeWidth": 1,
+            }  # fmt: skip
+            says = {"field": "says", "type": "nominal"}
+            made.append(_layer(rows, mark, x=self.x(), y=self.y(), description=says))
         return made
-
-
-def _values(rows: list[dict[str, Any]]) -> Any:
-    import altair as alt
-
-    return alt.Chart(alt.Data(values=rows))
 
 
 def _within(axis: Axis) -> tuple[float, float] | None:
@@ -175,23 +173,30 @@ def _within(axis: Axis) -> tuple[float, float] | None:
 
 
 def _draw(
-    points: Sequence[Point], x: Axis, y: Axis, layers: Callable[[_Plane], list[Any]], label: str
+    points: Sequence[Point], x: Axis, y: Axis, layers: Callable[[_Plane], list[Spec]], label: str
 ) -> dict[str, Markup]:
-    import altair as alt
-
-    out = {}
-    for kind, (width, height) in _WIDTHS.items():
-        chart = alt.layer(*layers(_Plane(points, x, y, kind == "narrow"))).properties(
-            width=width, height=height, background="transparent", padding=4,
-            autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-        )  # fmt: skip
-        chart = chart.configure_view(stroke=None).configure_axis(
-            labelColor="var(--muted)", titleColor="var(--muted)", gridColor="var(--line)", labelFontSize=12,
-            titleFontSize=12, titleFontWeight="normal", domain=False, ticks=False, labelPadding=6, titlePadding=8,
-        )  # fmt: skip
-        above = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -10}
-        out[kind] = render(chart.configure_axisY(**above).to_dict(), label)
-    return out
+    look = {
+        "labelColor": "var(--muted)", "titleColor": "var(--muted)", "gridColor": "var(--line)", "labelFontSize": 12,
+        "titleFontSize": 12, "titleFontWeight": "normal", "domain": False, "ticks": False, "labelPadding": 6,
+        "titlePadding": 8,
+    }  # fmt: skip
+    above = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -10}
+    return {
+        kind: render(
+            {
+                "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+                "width": width,
+                "height": height,
+                "padding": 4,
+                "background": "transparent",
+                "autosize": {"type": "fit", "contains": "padding"},
+                "config": {"axis": look, "axisY": above, "view": {"stroke": None}},
+                "layer": layers(_Plane(points, x, y, kind == "narrow")),
+            },
+            label,
+        )
+        for kind, (width, height) in _WIDTHS.items()
+    }
 
 
 def render(spec: dict[str, Any], label: str) -> Markup:

@@ -142,7 +142,9 @@ def _check_needs(claim: Claim, data: str | None) -> None:
             if name not in known:
                 raise OutOfReachError(f"needs the model {name}")
         elif kind == "data":
-            continue  # published tables stand in the card's folder; official cases come by --data
+            # published tables stand beside the card; what is scaled down may be judged on our own small data
+            if data is None and claim.scale.startswith("as published") and "published:" not in claim.contender:
+                raise OutOfReachError(f"needs the official data of {name}: --data PATH")
         elif need in machine().capabilities or need in ("valgrind",):
             continue
         else:
@@ -332,7 +334,7 @@ def print_papers(*, pool: str | None, as_json: bool) -> None:
     """`steelyard papers`: the seventy systems and how their claims stand here."""
     from steelyard.pool import Pool
 
-    with Pool(pool, readonly=True) as store:
+    with Pool(pool) as store:  # the papers are listed before anything was measured, too
         names = [name for name, e in catalog.entries().items() if e.full().claims]
         rows = judgements(store, names, measure=False) if names else []
     out = []

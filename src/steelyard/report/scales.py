@@ -123,5 +123,12 @@ def tick_label(value: float, metric: Metric, *, scale: str = "") -> str:
     """A tick without superfluous digits. scale: `ratio` or `difference` for the axis of a comparison."""
     if scale == "ratio":
         return f"{value:g}×"
+    if metric.unit in ("1", "") and metric.kind not in SHARES and value and not 1e-3 <= abs(value) < 1e5:
+        power = math.floor(math.log10(abs(value)) + 1e-9)
+        head = f"{value / 10.0**power:.3g}"
+        return f"{'' if head == '1' else head + '×'}10{str(power).translate(_RAISED)}"
     text = quantity(value, metric, difference=scale == "difference")
     return re.sub(r"(\.\d*?)0+(?=\D|$)", lambda m: m[1] if m[1] != "." else "", text)
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

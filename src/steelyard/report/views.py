@@ -112,7 +112,7 @@ def _line(values: Sequence[float], metric: Metric, kind: str = "") -> tuple[Scal
     positive = bool(finite) and min(finite) > 0
     wide = kind == "ratio" or (metric.kind not in SHARES and positive and max(finite) / min(finite) > 20)
     within = (0.0, 1.0) if metric.kind in SHARES and not kind else None
-    scale = scale_over(finite, log=wide and not (kind == "difference"), within=within)
+    scale = scale_over(finite, log=wide and kind != "difference", within=within)
     marks = [(scale.at(t), tick_label(t, metric, scale=kind)) for t in ticks(scale, "" if kind else metric.unit, 4)]
     reference = {"ratio": 1.0, "difference": 0.0}.get(kind)
     return scale, Line(marks, scale.at(reference) if reference is not None else None)
@@ -126,7 +126,7 @@ def _row(
     timing = metric.kind in TIMES and scores.values.shape[2] > 1
     unit = "rounds" if timing else "cases"
     groups = f" in {r['clusters']} groups" if not timing and r["clusters"] < r["n"] else ""
-    over = f" over {len(scores.cases)} cases" if timing else ""
+    over = f", {len(scores.cases)} cases" if timing else ""
     words, mark = "baseline" if r["baseline"] and not alone else "", None
     against = {"ratio": "1.00×", "difference": "0"}.get(kind, "") if words else ""
     if kind in r:
@@ -181,8 +181,9 @@ def tiers(section: Section) -> Tiers:
     for r in rows:
         r["group"] = r["component"] if several else None
         r["ranks"] = str(r["rank_low"]) if r["rank_low"] == r["rank_high"] else f"{r['rank_low']}–{r['rank_high']}"
-        r["text"] = f"{r['strength']:+.2f} {interval(r['low'], r['high'])}".replace("-", "−")
-        r["bar"] = bar(scale, r["strength"], r["low"], r["high"])
+        lone = math.isnan(r["low"])
+        r["text"] = "" if lone else f"{r['strength']:+.2f} {interval(r['low'], r['high'])}".replace("-", "−")
+        r["bar"] = None if lone else bar(scale, r["strength"], r["low"], r["high"])
     notes = list(ranking.notes)
     if several:
         notes.append("Groups never met, or one never won against the other: ranks compare only within a group.")

@@ -144,7 +144,7 @@ def last_words(mark: int, unraisable: "sys.UnraisableHookArgs") -> None:
     if not bottom or unraisable.exc_value is None:
         return sys.__unraisablehook__(unraisable)
     try:
-        tell(mark, describe(unraisable.exc_value))
+        tell(mark, describe(unraisable.exc_value) | {"last": True})
         sys.stdout.flush()
         sys.stderr.flush()
     finally:

@@ -64,6 +64,8 @@ class Zygote:
         inmate.prepare(self.jail)
         if self.jail["keep"]:
             self.clean(self.jail["tmp_bytes"], True)
+        self.kills = 0
+        self.out_of_memory()
         self.answer({"ready": sys.version})
 
     # The channel: a 4-byte length, a JSON header whose "sizes" are those of the blobs that follow.
@@ -175,7 +177,11 @@ class Zygote:
                 opened.remove(fd)
             if isinstance(box[0], BaseException):
                 raise box[0]
-            return self.watch(box[0], box[1], (out, err), mark, token, limits, started)
+            try:
+                return self.watch(box[0], box[1], (out, err), mark, token, limits, started)
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+                os._exit(1)  # whatever went wrong here, the program does not go on: it ends with the jail
         finally:
             for fd in opened:
                 os.close(fd)
@@ -256,9 +262,11 @@ class Zygote:
                     reply.update(end="runner", message=packet[len(token) :].decode())
                 elif packet.startswith(b"{"):  # anything else was written by the program for its own ends
                     try:
-                        reply.update(end="report", report=dict(json.loads(packet)))
-                    except ValueError:
-                        pass
+                        reply["report"] = {str(key): str(value) for key, value in json.loads(packet).items()}
+                    except (ValueError, RecursionError):
+                        continue
+                    if "last" in reply["report"]:
+                        reply["end"] = "report"
 
         ended, look = False, started + TICK_S
         while not reply["end"]:
@@ -281,8 +289,6 @@ class Zygote:
                 look = time.monotonic() + TICK_S
                 if self.resident(pid, init, most) > most:
                     reply["end"] = "memory"
-        if reply["end"] == "report" and reply["report"].get("kind") in ("exit", "exec") and not ended:
-            ended = bool(select.select([handle], [], [], 1)[0])  # it ends by itself, with its code
         os.close(handle)
         status, usage = self.kill(pid, init)
         for fd in streams:
@@ -290,12 +296,13 @@ class Zygote:
         reply["seconds"] = time.monotonic() - started
         reply["cpu_seconds"] = usage.ru_utime + usage.ru_stime
         code = os.waitstatus_to_exitcode(status)
-        if reply["end"] in ("", "report") and ended:
-            reply["code" if code >= 0 else "signal"] = abs(code)
         if not reply["end"]:
-            reply["end"] = "exit" if code >= 0 else "signal"
-            if code == -signal.SIGKILL:  # nobody inside can: a limit of the kernel's
-                reply["end"] = "timeout" if reply["cpu_seconds"] >= limits["cpu_s"] - 0.1 else "memory"
+            reply["code" if code >= 0 else "signal"] = abs(code)
+            reply["end"] = "report" if "report" in reply else "exit" if code >= 0 else "signal"
+            if code == -signal.SIGKILL and reply["cpu_seconds"] >= limits["cpu_s"] - 0.1:
+                reply["end"] = "timeout"
+            elif code == -signal.SIGKILL and self.out_of_memory():
+                reply["end"] = "memory"
         return reply, tuple(bytes(kept[fd]) for fd in streams)
 
     def kill(self, pid: int, init: int) -> "tuple[int, object]":
@@ -354,6 +361,13 @@ class Zygote:
             except OSError:
                 pass
         return total
+
+    def out_of_memory(self) -> bool:
+        """Whether the kernel killed something for want of memory since we last asked."""
+        with open("/proc/vmstat") as file:
+            kills = next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
+        before, self.kills = self.kills, kills
+        return kills > before
 
     def waited(self, pid: int) -> float:
         """How long a program's main thread stood in line for a processor (seconds)."""

@@ -1,0 +1,1 @@
+"""Kernels: array operations, timed side by side on this processor."""

@@ -1,0 +1,1 @@
+"""The race of softmax algorithms, in and out of the caches."""
