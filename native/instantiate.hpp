@@ -44,7 +44,7 @@ inline constexpr Map maps[] = {map<I, 1>, map<I, 2>, map<I, 4>, map<I, 6>, map<I
 template <class I>
 inline constexpr Table table = {
     static_cast<int>(I::width),
-    I::width == 1 ? 1440 : 23040,
+    23040,
     reductions<I>,
     sizeof(reductions<I>) / sizeof(Reduction),
     maps<I>,

@@ -219,7 +219,8 @@ struct Row {
         row.write(shift, static_cast<float>(1.0 / row.sum(shift)));
     }
 
-    bool lost(double sum) const { return plan.sound && !std::isfinite(sum); }
+    // NaN, infinite, or zero (nothing but -inf where -inf was absorbed)
+    bool lost(double sum) const { return plan.sound && !(sum > 0.0 && std::isfinite(sum)); }
 
     void two_pass() const {
         const auto [mantissa, exponent] = extended_sum();

@@ -1,10 +1,12 @@
 """Wrong programs that try to be called right: by the end marker, the checker, the tests, or what the tests use."""
 
+from ast import literal_eval
+
 import pytest
 
 from steelyard.sandbox import Limits, Sandbox, Verdict
 
-TESTS = "SECRET = 'what the answer is'\nassert f(1) == 2\nassert f(2) == 3, 'SECRET2'\n"
+TESTS = "SECRET = 'what the answer is'\ndef g(): return {'what they': 1}, f(1) in {'what their', 2}\nassert f(1) == 2\nassert f(2) == 3, 'SECRET2'\n"
 QUICK = Limits(wall_s=2.0)
 
 # Everything Python lets a program reach: frames, the collector, modules, and what these lead to.
@@ -40,15 +42,20 @@ def f(x): return 0
 FORGERIES = {
     "write to every descriptor": "import os\nfor fd in range(256):\n    for text in (b'passed', b'ok', b'\\0' * 32, b'{\"last\": 1, \"kind\": \"passed\"}', b'{\"end\": \"passed\"}'):\n        try: os.write(fd, text)\n        except OSError: pass\nf = lambda x: 0",
     "write a report that nests too deep": "import os\nfor fd in range(3, 256):\n    try: os.write(fd, b'{\"a\":' + b'[' * 4000)\n    except OSError: pass\nf = lambda x: 0",
-    "claim a fault of the runner": "import os\nfor fd in range(3, 256):\n    try: os.write(fd, b'{\"runner\": \"x\", \"end\": \"runner\", \"kind\": [], \"last\": {}}')\n    except OSError: pass\nos._exit(0)",
+    "claim a fault of the runner": 'import os\nfor fd in range(3, 256):\n    try: os.write(fd, b\'{"runner": "x", "end": "runner", "kind": [], "last": {}}\')\n    except OSError: pass\nos._exit(0)',
     "leave in the middle of an assert": "import os\ndef f(x): os._exit(0)",
     "raise SystemExit in an assert": "def f(x): raise SystemExit(0)",
     "leave at exit": "import atexit, os\natexit.register(os._exit, 0)\ndef f(x): return 0",
-    "write every 32 bytes found to every descriptor": WALK + "import os\nfor token in candidates_for_the_token():\n    for fd in range(3, 256):\n        try: os.write(fd, token)\n        except OSError: pass\n",
-    "the same, from inside an assert": WALK + "def f(x):\n    import os\n    for token in candidates_for_the_token():\n        for fd in range(3, 256):\n            try: os.write(fd, token)\n            except OSError: pass\n    return 0\n",
-    "change the zygote found by gc": WALK + "import os\nfor thing in list(everything()):\n    if isinstance(thing, dict) and 'last_words' in thing:\n        thing['last_words'] = thing['tell'] = thing['describe'] = lambda *a: None\n    if isinstance(thing, dict) and 'FLUSH' in thing: thing.clear()\n",
-    "call what gc finds": WALK + "import functools\nfor thing in list(everything()):\n    if type(thing) is functools.partial:\n        try: thing()\n        except Exception: pass\n",
-    "take steps from map objects": WALK + "for thing in list(everything()):\n    if type(thing) in (map, type(iter([])), type(iter(()))):\n        try: list(zip(range(9), thing))\n        except Exception: pass\n",
+    "write every 32 bytes found to every descriptor": WALK
+    + "import os\nfor token in candidates_for_the_token():\n    for fd in range(3, 256):\n        try: os.write(fd, token)\n        except OSError: pass\n",
+    "the same, from inside an assert": WALK
+    + "def f(x):\n    import os\n    for token in candidates_for_the_token():\n        for fd in range(3, 256):\n            try: os.write(fd, token)\n            except OSError: pass\n    return 0\n",
+    "change the zygote found by gc": WALK
+    + "import os\nfor thing in list(everything()):\n    if isinstance(thing, dict) and 'last_words' in thing:\n        thing['last_words'] = thing['tell'] = thing['describe'] = lambda *a: None\n    if isinstance(thing, dict) and 'FLUSH' in thing: thing.clear()\n",
+    "call what gc finds": WALK
+    + "import functools\nfor thing in list(everything()):\n    if type(thing) is functools.partial:\n        try: thing()\n        except Exception: pass\n",
+    "take steps from map objects": WALK
+    + "for thing in list(everything()):\n    if type(thing) in (map, type(iter([])), type(iter(()))):\n        try: list(zip(range(9), thing))\n        except Exception: pass\n",
     "replace the hook for exceptions": "import sys, os\nsys.unraisablehook = sys.excepthook = lambda *a: os._exit(0)\ndef f(x): return 0",
     "tamper with __main__": "import sys\nm = sys.modules['__main__']\nfor name in ('check', 'serve', 'watch', 'token', 'passed'): setattr(m, name, lambda *a: True)\nsys.modules.clear()\ndef f(x): return 0",
     "replace builtins": "import builtins\nfor name in ('AssertionError', 'exec', 'compile', 'all', 'any', 'abs', 'print', 'isinstance', 'BaseException'):\n    setattr(builtins, name, lambda *a, **k: True)\ndef f(x): return 0",
@@ -75,13 +82,19 @@ def test_no_forgery_passes(sandbox: Sandbox, attack: str) -> None:
     assert sandbox.check("def f(x): return x + 1", TESTS).passed
 
 
-def test_the_tests_cannot_be_found_before_they_run(sandbox: Sandbox) -> None:
-    """The walk finds a string of its own, so it does walk; it finds neither the tests' source nor their constants."""
-    search = WALK + "own = ['a needle in ' + 'this haystack']\nfound = [t for t in everything() if isinstance(t, str) and ('needle in this' in t or 'what the ' + 'answer' in t)]\nprint(len(found), candidates_for_the_token())\n"
-    outcome = sandbox.check(search, TESTS, QUICK)
-    assert outcome.verdict is Verdict.ASSERTION
-    outcome = sandbox.run(search)
-    assert outcome.stdout == "1 []\n", outcome
+def test_the_token_and_the_tests_cannot_be_found_before_they_run(sandbox: Sandbox) -> None:
+    """The walk finds what the program itself put there, so it does walk; of the tests and the token it finds nothing."""
+    mine = "class Holder: pass\nHolder.deep = {'a': [('needle in a haystack',)], 'b': bytes(32)}\n"
+    look = (
+        "starts = tuple(''.join(parts) for parts in [('needle', ' in'), ('SEC', 'RET'), ('what', ' the')])\n"
+        "print([t for t in everything() if isinstance(t, str) and t.startswith(starts)])\n"
+    )
+    for _ in range(20):  # whether the thread that forks or the one that waits runs first is chance
+        outcome = sandbox.check(WALK + mine + look + "print(candidates_for_the_token())\n", TESTS, QUICK)
+        assert outcome.verdict is Verdict.ASSERTION, outcome
+        found, tokens = outcome.stdout.splitlines()
+        assert sorted(literal_eval(found)) == ["SECRET", "needle in", "needle in a haystack", "what the"], outcome
+        assert literal_eval(tokens) == [bytes(32)], outcome
 
 
 def test_builtins_are_whole_again_for_the_tests(sandbox: Sandbox) -> None:

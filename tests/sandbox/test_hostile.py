@@ -58,21 +58,37 @@ def test_files_of_the_host(box: Sandbox, tmp_path: Path) -> None:
             must_not(box, f"open({str(path)!r}).read()")
     finally:
         home.unlink()
-    outcome = box.run("import os\nprint(os.path.expanduser('~'), os.listdir('/home') if os.path.exists('/home') else [])")
+    outcome = box.run(
+        "import os\nprint(os.path.expanduser('~'), os.listdir('/home') if os.path.exists('/home') else [])"
+    )
     assert outcome.stdout == "/tmp []\n"
 
 
 def test_secrets_of_the_environment(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEELYARD_SECRET", "hunter2")
     with Sandbox(jobs=1) as fresh:
-        seen = fresh.run("import os, glob\nprint(dict(os.environ))\nfor p in glob.glob('/proc/*/environ'):\n try: print(open(p).read())\n except OSError: pass")
+        seen = fresh.run(
+            "import os, glob\nprint(dict(os.environ))\nfor p in glob.glob('/proc/*/environ'):\n try: print(open(p).read())\n except OSError: pass"
+        )
         assert "PYTHONHASHSEED" in seen.stdout
         assert "hunter2" not in seen.stdout
         assert b"hunter2" not in fresh.command(["env"]).stdout
 
 
 def test_writing_outside(box: Sandbox) -> None:
-    for folder in ("/", "/usr", "/usr/bin", "/etc", "/run", "/run/steelyard", "/dev", "/root", "/proc/sys/kernel", "/var", "/run/packages"):
+    for folder in (
+        "/",
+        "/usr",
+        "/usr/bin",
+        "/etc",
+        "/run",
+        "/run/steelyard",
+        "/dev",
+        "/root",
+        "/proc/sys/kernel",
+        "/var",
+        "/run/packages",
+    ):
         must_not(box, f"open({folder + '/x'!r}, 'w')")
     must_not(box, "import os\nfd = os.open('/run/steelyard/zygote.py', os.O_WRONLY)")
     must_not(box, "open('/proc/sys/kernel/core_pattern', 'w').write('|/tmp/x')")
@@ -80,11 +96,22 @@ def test_writing_outside(box: Sandbox) -> None:
 
 
 def test_gaining_rights(box: Sandbox) -> None:
-    calls = {"unshare(0x10000000)": 272, "mount": 165, "ptrace": 101, "bpf": 321, "keyctl": 250, "io_uring": 425, "userfaultfd": 323}
+    calls = {
+        "unshare(0x10000000)": 272,
+        "mount": 165,
+        "ptrace": 101,
+        "bpf": 321,
+        "keyctl": 250,
+        "io_uring": 425,
+        "userfaultfd": 323,
+    }
     if os.uname().machine == "x86_64":
         for number in calls.values():
             errno = "import ctypes, errno\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-            got = box.check(errno + f"r = libc.syscall({number}, 0, 0, 0, 0, 0)\n", "assert r == -1 and ctypes.get_errno() == errno.EPERM")
+            got = box.check(
+                errno + f"r = libc.syscall({number}, 0, 0, 0, 0, 0)\n",
+                "assert r == -1 and ctypes.get_errno() == errno.EPERM",
+            )
             assert got.passed, (number, got)
     must_not(box, "import os\nos.setuid(0)")
     must_not(box, "import os\nos.chroot('/tmp')")
@@ -167,7 +194,9 @@ def test_filling_tmp(box: Sandbox) -> None:
     must_not(box, "import os\nwhile True: os.memfd_create('x')")
     deep = "import os\nfor _ in range(3000):\n    os.mkdir('d'); os.chdir('d')\nos.chmod('.', 0)"
     assert box.check(deep, "pass").passed
-    assert box.command(["sh", "-c", "echo a > /dev/shm/a; echo b > /var/tmp/b; ls /tmp"]).stdout == b"a\nb\n", "all of it is /tmp"
+    assert box.command(["sh", "-c", "echo a > /dev/shm/a; echo b > /var/tmp/b; ls /tmp"]).stdout == b"a\nb\n", (
+        "all of it is /tmp"
+    )
 
 
 def test_infinite_loops_and_ignored_signals(box: Sandbox) -> None:
@@ -195,7 +224,10 @@ def test_infinite_loops_and_ignored_signals(box: Sandbox) -> None:
 def test_killing_the_parent(box: Sandbox) -> None:
     kills = "import os, signal\nfor pid in {os.getppid(), 1, *range(2, 400)} - {os.getpid(), 0}:\n    try: os.kill(pid, signal.SIGKILL)\n    except OSError: pass\n"
     assert box.check(kills + RIGHT, TESTS).passed
-    assert box.check("import os\ntry: os.kill(-1, 9)\nexcept OSError: pass\n" + RIGHT, TESTS).verdict in ("passed", "crashed")
+    assert box.check("import os\ntry: os.kill(-1, 9)\nexcept OSError: pass\n" + RIGHT, TESTS).verdict in (
+        "passed",
+        "crashed",
+    )
     assert box.check("import os\nos.killpg(0, 9)\n" + RIGHT, TESTS).verdict is Verdict.CRASHED
     before = [jail._process.pid for jail in box._idle]
     assert box.check(RIGHT, TESTS).passed
@@ -207,8 +239,13 @@ def test_daemons(box: Sandbox) -> None:
     daemon = f"import os, time, subprocess\nif not os.fork():\n    os.setsid()\n    if not os.fork():\n        os.execv('/bin/sh', ['{name}', '-c', 'sleep 60; :'])\n    os._exit(0)\ntime.sleep(0.2)\n"
     assert box.check(daemon + RIGHT, TESTS).passed
     assert name not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    assert box.command(["sh", "-c", f"(exec -a {name} sleep 60) >/dev/null 2>&1 & (setsid sleep 61 &) & echo done"]).stdout == b"done\n"
-    assert not {"sleep 60", "sleep 61"} & set(subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines())
+    assert (
+        box.command(["sh", "-c", f"(exec -a {name} sleep 60) >/dev/null 2>&1 & (setsid sleep 61 &) & echo done"]).stdout
+        == b"done\n"
+    )
+    assert not {"sleep 60", "sleep 61"} & set(
+        subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+    )
     threads = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n"
     passed = box.check(threads + RIGHT, TESTS)
     assert passed.passed

@@ -77,7 +77,10 @@ def test_run_is_a_plain_python_program(sandbox: Sandbox) -> None:
     threads = "import threading, time, atexit\natexit.register(print, 'bye')\n"
     threads += "threading.Thread(target=lambda: (time.sleep(0.1), print('late'))).start()\n"
     assert sandbox.run(threads).stdout == "late\nbye\n"
-    assert sandbox.run("import random\nprint(random.random())").stdout != sandbox.run("import random\nprint(random.random())").stdout
+    assert (
+        sandbox.run("import random\nprint(random.random())").stdout
+        != sandbox.run("import random\nprint(random.random())").stdout
+    )
 
 
 def test_what_programs_commonly_need_is_there(sandbox: Sandbox) -> None:
@@ -113,7 +116,12 @@ def test_numpy_can_be_imported_and_our_own_package_cannot(sandbox: Sandbox) -> N
 
 
 def test_commands(sandbox: Sandbox) -> None:
-    done = sandbox.command(["sh", "-c", "cat; cat sub/a; pwd; echo no >&2; echo r > r; exit 7"], {"sub/a": "A\n"}, b"in\n", collect=["r", "s"])
+    done = sandbox.command(
+        ["sh", "-c", "cat; cat sub/a; pwd; echo no >&2; echo r > r; exit 7"],
+        {"sub/a": "A\n"},
+        b"in\n",
+        collect=["r", "s"],
+    )
     assert (done.stdout, done.stderr, done.exit_code) == (b"in\nA\n/tmp\n", b"no\n", 7)
     assert done.files == {"r": b"r\n"}
     assert sandbox.command(["./go"], {"go": "#!/bin/sh\necho went\n"}, cwd="w").stdout == b"went\n"

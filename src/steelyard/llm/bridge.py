@@ -34,6 +34,7 @@ from steelyard.llm import Record
 from steelyard.llm.context import remember
 from steelyard.llm.models import MODELS, find_model, path_of
 from steelyard.llm.provider import RAW
+from steelyard.llm.server import stop_all
 
 GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 SERVER = ("threads", "parallel", "context")
@@ -113,7 +114,7 @@ def make_task(
         name=name or card.name.replace("-", "_"),
         dataset=[_sample(bench, case, prompting) for case in cases],
         solver=[_in_time(), *chain],
-        scorer=_scorer(bench, by_id, prompting),
+        scorer=_scorer(card.primary.name, bench, by_id, prompting),
         config=GenerateConfig(**{"temperature": 0.0, **generation}),
         epochs=epochs,
         fail_on_error=False,
@@ -151,17 +152,25 @@ def _in_time() -> Solver:
     return solve
 
 
-def _scorer(bench: Any, cases: Mapping[str, Case], prompting: dict[str, Any]) -> Scorer:
-    @scorer(metrics={"*": [mean(), stderr()]}, name="steelyard")
+def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict[str, Any]) -> Scorer:
+    # Inspect wants the same keys of every sample: its score is the primary metric, the rest stands in the metadata
+    @scorer(metrics=[mean(), stderr()], name="steelyard")
     def benchmark_score() -> Scorer:
         async def score(state: TaskState, target: Target) -> Score:
             case, output = cases[str(state.sample_id)], state.output.completion
             result = await asyncio.to_thread(bench.score, case, output, **prompting)
             outcome = result if isinstance(result, Outcome) else Outcome(dict(result))
             return Score(
-                value={k: float(v) for k, v in outcome.metrics.items()}, answer=output, explanation=outcome.error,
-                metadata={"status": str(outcome.status), "error": outcome.error, "artifacts": dict(outcome.artifacts)},
-            )  # fmt: skip
+                value=float(outcome.metrics.get(primary, 0.0)),
+                answer=output,
+                explanation=outcome.error,
+                metadata={
+                    "metrics": dict(outcome.metrics),
+                    "status": str(outcome.status),
+                    "error": outcome.error,
+                    "artifacts": dict(outcome.artifacts),
+                },
+            )
 
         return score
 
@@ -209,7 +218,7 @@ def _outcome(sample: EvalSample) -> Outcome | None:
     metrics: dict[str, float] = {
         "input_tokens": float(sum(u.input_tokens for u in usage)),
         "output_tokens": float(sum(u.output_tokens for u in usage)),
-        "wall_time": float(sample.total_time or 0.0),
+        "wall_time": float(sample.working_time or sample.total_time or 0.0),
         "model_calls": float(sum(1 for e in sample.events if e.event == "model")),
     }
     prompt = "\n\n".join(f"[{m.role}]\n{m.text}" for m in sample.messages if m.role != "assistant")
@@ -228,7 +237,7 @@ def _outcome(sample: EvalSample) -> Outcome | None:
     status = Status(kept.get("status", "ok"))
     if sample.output and sample.output.stop_reason == "content_filter":
         status = Status.REFUSED
-    return Outcome({**dict(score.value), **metrics}, status, kept.get("error", ""), artifacts)  # type: ignore[arg-type]
+    return Outcome({**kept.get("metrics", {}), **metrics}, status, kept.get("error", ""), artifacts)
 
 
 def run(
@@ -240,7 +249,8 @@ def run(
     chosen = resolve(spec, card)
     os.environ.setdefault("INSPECT_LOG_LEVEL", "error")
     try:
-        model = get_model(chosen.model, config=GenerateConfig(), memoize=True, **chosen.model_args)
+        with _quiet():
+            model = get_model(chosen.model, config=GenerateConfig(), memoize=False, **chosen.model_args)
     except SteelyardError:
         raise
     except Exception as error:  # a provider's own complaint: no key, no package
@@ -254,10 +264,11 @@ def run(
             todo = [case for case, t in cells if t == trial]
             _run.trial, _run.waiting = trial, {case.id for case in todo}
             task = make_task(card, bench, todo, chosen)
-            with contextlib.redirect_stdout(sys.stderr if os.environ.get("INSPECT_DEBUG") else io.StringIO()):
+            with _quiet():
                 logs = inspect_eval(
                     task, model=model, log_dir=log_dir, display="none", log_level="error", seed=seed + trial,
-                    time_limit=max(1, round(cell_timeout_s)), score=True, log_realtime=False,
+                    time_limit=max(1, round(cell_timeout_s)),
+                    max_samples=model.api.max_connections(), score=True, log_realtime=False,
                 )  # fmt: skip
             if _run.broken is not None:
                 raise _run.broken
@@ -267,3 +278,9 @@ def run(
                 raise MissingError(f"{spec}: {logs[0].error.message.strip()}", "Nothing was measured of it.")
     finally:
         _run = None
+        stop_all()
+
+
+def _quiet() -> contextlib.AbstractContextManager[Any]:
+    """Inspect greets on standard output, which belongs to our tables and our JSON."""
+    return contextlib.redirect_stdout(sys.stderr if os.environ.get("INSPECT_DEBUG") else io.StringIO())

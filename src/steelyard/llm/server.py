@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import threading
@@ -42,6 +43,9 @@ def stop_all() -> None:
     """Stop every server of this process."""
     with _LOCK:
         _RUNNING.clear()
+
+
+atexit.register(stop_all)  # before the interpreter goes: a server thread must not outlive it
 
 
 def _start(path: Path, context: int, threads: int, parallel: int) -> Server:

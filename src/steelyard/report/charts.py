@@ -81,7 +81,7 @@ def lines(points: Sequence[Point], x: Axis, y: Axis, label: str) -> dict[str, Ma
             line = {"type": "line", "color": colour, "strokeWidth": 2, "strokeDash": DASHES[series]}
             made.append(_layer(rows, band, x=plane.x(), y=plane.y("low"), y2={"field": "high"}))
             made.append(_layer(rows, line, x=plane.x(), y=plane.y()))
-        return [*made, *plane.marks()]
+        return [*made, *plane.marks(60)]
 
     return _draw(points, x, y, layers, label)
 
@@ -98,7 +98,7 @@ def scatter(points: Sequence[Point], front: Sequence[Point], x: Axis, y: Axis, l
             rule = {"type": "rule", "color": f"var(--s{series})", "strokeWidth": 1.5, "opacity": 0.8}
             made.append(_layer(rows, rule, x=plane.x(), y=plane.y("low"), y2={"field": "high"}))
             made.append(_layer(rows, rule, x=plane.x("x_low"), x2={"field": "x_high"}, y=plane.y()))
-        return [*made, *plane.marks()]
+        return [*made, *plane.marks(130)]
 
     return _draw(points, x, y, layers, label)
 
@@ -155,12 +155,12 @@ class _Plane:
             out.append((series, rows))
         return out
 
-    def marks(self) -> list[Spec]:
+    def marks(self, size: int) -> list[Spec]:
         """One mark a point, with a shape of its own for each series: colour alone tells nothing apart."""
         made = []
         for series, rows in self.series():
             mark = {
-                "type": "point", "shape": SHAPES[series], "size": 62, "opacity": 1, "fill": f"var(--s{series})",
+                "type": "point", "shape": SHAPES[series], "size": size, "opacity": 1, "fill": f"var(--s{series})",
                 "stroke": "var(--card)", "strokeWidth": 1,
             }  # fmt: skip
             says = {"field": "says", "type": "nominal"}

@@ -10,7 +10,7 @@ from steelyard.core.words import Direction, Kind, Metric
 from steelyard.report.charts import Axis, Chart, Point, lines, scatter
 from steelyard.report.comparing import TIMES, comparison_of, estimate_of
 from steelyard.report.results import Scores
-from steelyard.report.scales import SHARES, quantities, quantity, ratio
+from steelyard.report.scales import SCALED, SHARES, quantities, quantity, ratio
 from steelyard.report.sections import Section, only
 from steelyard.report.views import has_values
 
@@ -78,7 +78,12 @@ def _empty(scores: Scores, case: int) -> bool:
 
 def _title(metric: Metric) -> str:
     better = {Direction.LOWER: ", lower is better", Direction.HIGHER: ", higher is better", Direction.NONE: ""}
-    return metric.name + better[metric.direction]
+    return in_unit(metric) + better[metric.direction]
+
+
+def in_unit(metric: Metric) -> str:
+    """The name, with the unit where the ticks do not tell it."""
+    return metric.name if metric.unit in (*SCALED, "1", "") or metric.kind in SHARES else f"{metric.name} ({metric.unit})"
 
 
 def _point(part: Scores, name: str, series: int, x: float, where: str) -> list[Point]:
@@ -158,7 +163,7 @@ def _trade(section: Section, quality: Scores, cost: Scores, series: Mapping[str,
     sign = -1.0 if quality.metric.direction is Direction.LOWER else 1.0
     front = [p for p in points if not any(_beats(o, p, sign) for o in points)]
     front.sort(key=lambda p: p.x)
-    x = Axis(f"{cost.metric.name}, less is cheaper", cost.metric, log=_wide([p.x for p in points]))
+    x = Axis(f"{in_unit(cost.metric)}, less is cheaper", cost.metric, log=_wide([p.x for p in points]))
     y = Axis(
         _title(quality.metric), quality.metric, log=quality.metric.kind not in SHARES and _wide([p.y for p in points])
     )

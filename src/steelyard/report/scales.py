@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from steelyard.core.words import Kind, Metric
 from steelyard.report.terminal import number
 
 SHARES = (Kind.BINARY, Kind.FRACTION)
+SCALED = ("s", "B", "B/s")  # units whose values are told with a prefix; others stand in the title of the axis
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,13 @@ def tick_label(value: float, metric: Metric, *, scale: str = "") -> str:
     """A tick without superfluous digits. scale: `ratio` or `difference` for the axis of a comparison."""
     if scale == "ratio":
         return f"{value:g}×"
-    if metric.unit in ("1", "") and metric.kind not in SHARES and value and not 1e-3 <= abs(value) < 1e5:
+    plain = metric.unit not in SCALED and metric.kind not in SHARES
+    if plain and value and not 1e-3 <= abs(value) < 1e5:
         power = math.floor(math.log10(abs(value)) + 1e-9)
         head = f"{value / 10.0**power:.3g}"
         return f"{'' if head == '1' else head + '×'}10{str(power).translate(_RAISED)}"
-    text = quantity(value, metric, difference=scale == "difference")
+    unit = "1" if plain else metric.unit
+    text = quantity(value, replace(metric, unit=unit), difference=scale == "difference")
     return re.sub(r"(\.\d*?)0+(?=\D|$)", lambda m: m[1] if m[1] != "." else "", text)
 
 

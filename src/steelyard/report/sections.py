@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -89,8 +89,9 @@ def gather(pool: Pool, name: str) -> Section:
             known.append(metric_of(card, metric).name)
         except InputError:
             unknown.append(metric)
-    metrics = [_without_empty(load(pool, name, m, contenders=names, version=version)) for m in known] if names else []
+    metrics = [load(pool, name, m, contenders=names, version=version) for m in known] if names else []
     checked, excluded = _gate(pool, card, version)
+    metrics = [_without_empty(scores, excluded) for scores in metrics]
     notes = [f"Recorded, but not described by the card, and so not shown: {', '.join(unknown)}."] if unknown else []
     section = Section(card, version, metrics, sources, checked, excluded, notes)
     if len(section.machines) > 1:
@@ -115,10 +116,13 @@ def only(scores: Scores, cases: Sequence[int] | None = None, contenders: Sequenc
     )
 
 
-def _without_empty(scores: Scores) -> Scores:
-    """Without the contenders that have neither a number nor a failure of this metric."""
-    failed = {f[0] for f in scores.failures}
-    return only(scores, contenders=[c for c in scores.contenders if c in failed or not np.isnan(scores.of(c)).all()])
+def _without_empty(scores: Scores, excluded: Collection[str]) -> Scores:
+    """Without excluded cases, and without cases and contenders that have neither a number nor a failure."""
+    seen = ~np.isnan(scores.values).all(axis=2)
+    for who, case, *_ in scores.failures:
+        seen[scores.contenders.index(who), scores.cases.index(case)] = True
+    cases = [i for i, case in enumerate(scores.cases) if case not in excluded and seen[:, i].any()]
+    return only(scores, cases, [c for c, row in zip(scores.contenders, seen, strict=True) if row.any()])
 
 
 def _sources(pool: Pool, name: str, version: str) -> list[Source]:
@@ -167,6 +171,8 @@ def _gate(pool: Pool, card: Card, version: str) -> tuple[int, dict[str, str]]:
     errors = {(who, case): error for who, case, _, _, error in scores.failures}
     excluded = {}
     gold, empty = (scores.of(who)[:, 0] for who in GATES)
+    if np.isnan(gold).all() and not any(who == "gold" for who, _ in errors):
+        return 0, {}  # nothing but empty answers was measured
     for i, case in enumerate(scores.cases):
         if gold[i] != 1.0:
             why = errors.get(("gold", case)) or f"{scores.metric.name} is {gold[i]:g}"

@@ -16,7 +16,7 @@ from steelyard.report.charts import SERIES
 from steelyard.report.comparing import TIMES, table
 from steelyard.report.ranking import ranking_of, rows_of
 from steelyard.report.results import Scores
-from steelyard.report.scales import SHARES, Scale, bar, quantities, ratio, scale_over, tick_label, ticks
+from steelyard.report.scales import SHARES, Scale, bar, quantities, quantity, ratio, scale_over, tick_label, ticks
 from steelyard.report.sections import Section, only
 from steelyard.report.terminal import interval, p_value
 
@@ -65,16 +65,16 @@ def has_values(scores: Scores, contender: str) -> bool:
 
 
 def baseline_of(section: Section) -> str:
-    """The card's baseline where it has numbers, else the first contender that has."""
+    """The card's baseline, else the first of the card's contenders, else of all, that has numbers."""
     if not section.metrics:
         return ""
-    primary = section.metrics[0]
-    return next((c for c in (section.card.baseline, *primary.contenders) if has_values(primary, c)), "")
+    primary, card = section.metrics[0], section.card
+    return next((c for c in (card.baseline, *card.contenders, *primary.contenders) if has_values(primary, c)), "")
 
 
 def series_of(section: Section, baseline: str, forest_of_primary: Forest | None) -> dict[str, int]:
     """The place of each contender in the legend: the baseline 0, then the rest from the best on, as many as there are."""
-    names = [r["name"] for r in forest_of_primary.rows] if forest_of_primary else []
+    names = [r["name"] for r in forest_of_primary.rows if r["bar"]] if forest_of_primary else []
     rest = [n for n in names if n != baseline]
     return {name: at for at, name in enumerate([baseline, *rest][:SERIES])}
 
@@ -113,7 +113,7 @@ def _line(values: Sequence[float], metric: Metric, kind: str = "") -> tuple[Scal
     wide = kind == "ratio" or (metric.kind not in SHARES and positive and max(finite) / min(finite) > 20)
     within = (0.0, 1.0) if metric.kind in SHARES and not kind else None
     scale = scale_over(finite, log=wide and kind != "difference", within=within)
-    marks = [(scale.at(t), tick_label(t, metric, scale=kind)) for t in ticks(scale, "" if kind else metric.unit, 4)]
+    marks = [(scale.at(t), tick_label(t, metric, scale=kind)) for t in ticks(scale, "" if kind else metric.unit, 5)]
     reference = {"ratio": 1.0, "difference": 0.0}.get(kind)
     return scale, Line(marks, scale.at(reference) if reference is not None else None)
 
@@ -128,7 +128,7 @@ def _row(
     groups = f" in {r['clusters']} groups" if not timing and r["clusters"] < r["n"] else ""
     over = f", {len(scores.cases)} cases" if timing else ""
     words, mark = "baseline" if r["baseline"] and not alone else "", None
-    against = {"ratio": "1.00×", "difference": "0"}.get(kind, "") if words else ""
+    against = {"ratio": "1.00×", "difference": quantity(0.0, metric, difference=True)}.get(kind, "") if words else ""
     if kind in r:
         ends = (r[kind], r[f"{kind}_low"], r[f"{kind}_high"])
         against = ratio(*ends) if kind == "ratio" else quantities(*ends, metric, difference=True)
@@ -186,7 +186,7 @@ def tiers(section: Section) -> Tiers:
         r["bar"] = None if lone else bar(scale, r["strength"], r["low"], r["high"])
     notes = list(ranking.notes)
     if several:
-        notes.append("Groups never met, or one never won against the other: ranks compare only within a group.")
+        notes.append("Contenders of different groups never met, or one won every time.")
     return Tiers(rows, line, notes=notes)
 
 

@@ -3,6 +3,8 @@
 Standard library only. `zygote` imports this file and explains the arrangement.
 """
 
+from __future__ import annotations
+
 import atexit
 import collections
 import ctypes
@@ -15,6 +17,8 @@ import signal
 import stat
 import struct
 import sys
+import types
+from typing import Any
 
 NEW_MOUNT, PRIVATE, HARDENED = (
     0x00020000,
@@ -43,11 +47,24 @@ def prctl(option: int, first: int, second: int = 0) -> None:
 def hide(root: object, *keep: object) -> None:
     """Take `root` and the containers below it off the collector's lists, except those in `keep`."""
     # these types may be untracked: their deallocators ask before they leave the collector's lists
-    kinds = (tuple, list, dict, map, functools.partial, collections.deque, type(iter(collections.deque())))
+    kinds: tuple[type, ...] = (
+        tuple,
+        list,
+        dict,
+        frozenset,
+        map,
+        functools.partial,
+        collections.deque,
+        type(iter(collections.deque())),
+    )
     todo, kept = [root], {id(thing) for thing in keep}
     while todo:
         thing = todo.pop()
-        if type(thing) in kinds and id(thing) not in kept:
+        if id(thing) in kept:
+            continue
+        if type(thing) is types.CodeType:  # not on the lists itself, but its constants are
+            todo += [thing.co_consts, thing.co_names]
+        elif type(thing) in kinds:
             kept.add(id(thing))
             todo += gc.get_referents(thing)
             if gc.is_tracked(thing):
@@ -59,7 +76,7 @@ def refuse_tracing(event: str, arguments: object) -> None:
         raise RuntimeError("tracing is off while a program is checked")
 
 
-def prepare(jail: dict) -> None:
+def prepare(jail: dict[str, Any]) -> None:
     """Before the first program: what every forked process inherits. Each page left alone after a fork saves microseconds."""
     prctl(4, 0)  # PR_SET_DUMPABLE: nobody reads this process nor a fork of it, not even through its own /proc/self/mem
     prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans of a program come here
@@ -80,7 +97,7 @@ def prepare(jail: dict) -> None:
     jail["rules"], jail["capabilities"] = (ctypes.addressof(buffer) for buffer in jail["buffers"][1:])
 
 
-def bounds(jail: dict, kind: str, limits: dict) -> list:
+def bounds(jail: dict[str, Any], kind: str, limits: dict[str, Any]) -> list[Any]:
     """The arguments of setrlimit for one program."""
     values = {
         resource.RLIMIT_CPU: limits["cpu_s"],
@@ -96,7 +113,8 @@ def bounds(jail: dict, kind: str, limits: dict) -> list:
     ):  # virtual machines of other languages reserve far more than they use: those are watched
         values[resource.RLIMIT_AS] = limits["memory_bytes"]
     if jail["jailed"]:
-        values[resource.RLIMIT_NPROC] = limits["processes"] + 2  # the zygote and the first process count too
+        ours = 0 if os.getuid() == 0 else 2  # the zygote and the first process count too where all are one user
+        values[resource.RLIMIT_NPROC] = limits["processes"] + ours
     pairs = []
     for what, value in values.items():
         hard = resource.getrlimit(what)[1]
@@ -105,7 +123,7 @@ def bounds(jail: dict, kind: str, limits: dict) -> list:
     return pairs
 
 
-def strip(jail: dict, kind: str, limits: list, fds: tuple) -> None:
+def strip(jail: dict[str, Any], kind: str, limits: list[Any], fds: tuple[Any, ...]) -> None:
     """Leave this process with three streams, the pipe for its end, its limits, and nothing else."""
     os.setsid()
     for number in range(3):
@@ -138,20 +156,20 @@ def guard(mark: int) -> None:
     untrack(refuse_tracing)
 
 
-def last_words(mark: int, unraisable: "sys.UnraisableHookArgs") -> None:
+def last_words(mark: int, unraisable: sys.UnraisableHookArgs) -> None:
     """The exception that left a checked program reaches the bottom of its thread and is reported here."""
     bottom = unraisable.object is collections.deque or "started by" in (unraisable.err_msg or "")
     if not bottom or unraisable.exc_value is None:
-        return sys.__unraisablehook__(unraisable)
+        sys.__unraisablehook__(unraisable)
+        return
     try:
+        exec(FLUSH, {"streams": (sys.stdout, sys.stderr), "BaseException": BaseException})
         tell(mark, describe(unraisable.exc_value) | {"last": True})
-        sys.stdout.flush()
-        sys.stderr.flush()
     finally:
         os._exit(1)
 
 
-def describe(error: BaseException) -> dict:
+def describe(error: BaseException) -> dict[str, Any]:
     kind = "exception"
     if isinstance(error, AssertionError):
         kind = "assertion"
@@ -173,11 +191,11 @@ def describe(error: BaseException) -> dict:
     return report
 
 
-def tell(mark: int, report: dict) -> None:
+def tell(mark: int, report: dict[str, Any]) -> None:
     os.write(mark, json.dumps(report).encode()[:4096])
 
 
-def run(mark: int, request: dict, blobs: list, namespace: dict) -> None:
+def run(mark: int, request: dict[str, Any], blobs: list[Any], namespace: dict[str, Any]) -> None:
     """A program by itself, as `python program.py`: streams and exit code."""
     code = 0
     try:
@@ -202,7 +220,7 @@ def run(mark: int, request: dict, blobs: list, namespace: dict) -> None:
         os._exit(code & 255)
 
 
-def command(mark: int, request: dict, blobs: list, namespace: dict) -> None:
+def command(mark: int, request: dict[str, Any], blobs: list[Any], namespace: dict[str, Any]) -> None:
     """Another program: write its files below the working folder, then become it."""
     os.makedirs(request["cwd"], exist_ok=True)
     os.chdir(request["cwd"])
@@ -234,12 +252,12 @@ def put(path: str, blob: bytes) -> None:
         file.write(blob)
 
 
-def write(mark: int, request: dict, blobs: list, namespace: dict) -> None:
+def write(mark: int, request: dict[str, Any], blobs: list[Any], namespace: dict[str, Any]) -> None:
     put(request["path"], blobs[0])
     os._exit(0)
 
 
-def read(mark: int, request: dict, blobs: list, namespace: dict) -> None:
+def read(mark: int, request: dict[str, Any], blobs: list[Any], namespace: dict[str, Any]) -> None:
     fd = os.open(request["path"], os.O_RDONLY | os.O_NONBLOCK)
     status = os.fstat(fd)
     if stat.S_ISDIR(status.st_mode):
@@ -254,7 +272,7 @@ def read(mark: int, request: dict, blobs: list, namespace: dict) -> None:
     os._exit(0)
 
 
-def act(kind: str, mark: int, request: dict, blobs: list, namespace: dict) -> None:
+def act(kind: str, mark: int, request: dict[str, Any], blobs: list[Any], namespace: dict[str, Any]) -> None:
     """Do what was asked and end; an error in our own steps (no such folder, no room) is told like a program's."""
     try:
         ACTIONS[kind](mark, request, blobs, namespace)

@@ -31,7 +31,7 @@ ROOM = 1 * GIB  # for a sample's files
 
 
 @sandboxenv(name="steelyard")
-class BubblewrapSandbox(SandboxEnvironment):
+class BubblewrapSandbox(SandboxEnvironment):  # type: ignore[misc, unused-ignore]
     """One sample's jail. Raises MissingError at the start of a sample where bubblewrap is missing."""
 
     def __init__(self) -> None:
@@ -73,7 +73,12 @@ class BubblewrapSandbox(SandboxEnvironment):
         stdin = input.encode() if isinstance(input, str) else input or b""
         most = SandboxEnvironmentLimits.MAX_EXEC_OUTPUT_SIZE
         limits = Limits(
-            wall_s=timeout or FOREVER_S, processes=256, file_bytes=ROOM, tmp_bytes=ROOM, output_bytes=most, open_files=1024
+            wall_s=timeout or FOREVER_S,
+            processes=256,
+            file_bytes=ROOM,
+            tmp_bytes=ROOM,
+            output_bytes=most,
+            open_files=1024,
         )
         run = functools.partial(command_in, self._jail, cmd, {}, stdin, limits, cwd or ".", env or {}, clean=False)
         done: CommandResult = await self._ask(run)

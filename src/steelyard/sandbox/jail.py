@@ -20,10 +20,34 @@ from typing import Any
 from ..core.errors import MissingError
 from . import seccomp
 
-PRELOAD = ["abc", "bisect", "collections", "collections.abc", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "time", "typing"]
+PRELOAD = [
+    "abc",
+    "bisect",
+    "collections",
+    "collections.abc",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "hashlib",
+    "heapq",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "random",
+    "re",
+    "statistics",
+    "string",
+    "time",
+    "typing",
+]
 USER = 1000  # who a program is inside
 NOBODY = 65534  # who it is outside when we are root, whom no process limit binds
-TOOLS = "/run/steelyard"  # where this package's two files for the inside stand
+TOOLS = "/run/steelyard"  # where this package's files for the inside stand
 PACKAGES = "/run/packages"
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/mime.types")
@@ -153,7 +177,7 @@ class Jail:
         for folder in shown:
             arguments += ["--ro-bind", str(folder), str(folder)]
         here = Path(__file__).parent
-        for name in ("zygote.py", "inmate.py"):
+        for name in ("zygote.py", "watcher.py", "inmate.py"):
             arguments += ["--ro-bind", str(here / name), f"{TOOLS}/{name}"]
         if packages:
             arguments += ["--ro-bind", str(packages), PACKAGES]
@@ -189,11 +213,11 @@ class Jail:
             for fd in passed[1:]:
                 os.close(fd)
         with open(told, "rb") as information, open(go, "wb", buffering=0) as gate:
-            text = b""
-            while not text.rstrip().endswith(b"}") and (part := information.read1()):
-                text += part
-            if text:
-                child = json.loads(text)["child-pid"]
+            told_us = b""
+            while not told_us.rstrip().endswith(b"}") and (part := information.read1()):
+                told_us += part
+            if told_us:
+                child = json.loads(told_us)["child-pid"]
                 self._inside = os.pidfd_open(child)
                 if root:  # two users inside: the zygote, who owns the jail's mounts, and the program, who is nobody
                     for table in ("uid_map", "gid_map"):

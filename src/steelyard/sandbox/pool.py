@@ -92,7 +92,9 @@ class Sandbox:
                 except JailDied as error:
                     jail[0] = self._start()
                     if last:
-                        raise MissingError(f"the jail died twice: {error}", "`steelyard doctor` tries it step by step.") from None
+                        raise MissingError(
+                            f"the jail died twice: {error}", "`steelyard doctor` tries it step by step."
+                        ) from None
             raise AssertionError  # the loop returns
 
     def check_many(self, pairs: Iterable[tuple[str, str]], limits: Limits = Limits()) -> Iterator[Outcome]:
@@ -173,7 +175,13 @@ def command_in(
     """Run one command in `jail`. Raises JailDied."""
     if not argv:
         raise InputError("an empty command.", 'Give the program and its arguments: ["sh", "-c", "ls"].')
-    request = {"kind": "command", "limits": limits.wire(), "clean": clean, "argv": list(argv), "env": dict(env)}
+    request: dict[str, Any] = {
+        "kind": "command",
+        "limits": limits.wire(),
+        "clean": clean,
+        "argv": list(argv),
+        "env": dict(env),
+    }
     request |= {"cwd": os.path.join(jail.home, cwd), "home": jail.home, "files": list(files)}
     contents = [text.encode() if isinstance(text, str) else text for text in files.values()]
     reply, (stdout, stderr) = jail.ask(request, [stdin, *contents], limits.wall_s)

@@ -34,7 +34,7 @@ def native() -> ModuleType:
 class NativeSoftmax:
     """A softmax over the last axis of float32 rows, from the compiled kernels.
 
-    isa: instruction set; `auto` takes the widest that runs here.
+    isa: instruction set; `auto` takes the widest that runs here, `scalar` is portable C++ in double.
     stores: `streaming` writes past the caches, which saves reading each line of the output before it is written.
     threads: at most so many; the result does not depend on it.
     profile: `sound` treats NaN, infinities and magnitudes above 2^17 / log2(e) as softmax should; `published` is the

@@ -1,0 +1,186 @@
+"""Runs inside the jail, in the zygote: watches one program, keeps it within its limits and ends it.
+
+Standard library only. `zygote` imports this file and explains the arrangement.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import signal
+import time
+from typing import Any
+
+TICK_S = 0.03  # between looks at the memory of a running program
+_kills = [0]  # by the kernel for want of memory, when we last asked
+
+
+def watch(
+    pid: int, init: int, streams: tuple[Any, ...], mark: int, token: bytes, limits: dict[str, Any], started: float
+) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    """Read what the program writes until it ends, by itself or by us; nothing of it is left when this returns."""
+    kept = {fd: bytearray() for fd in streams}
+    reply: dict = {"end": "", "truncated": False}
+    handle = os.pidfd_open(pid)
+    poller = select.poll()
+    for fd in (*streams, mark, handle):
+        if fd != handle:
+            os.set_blocking(fd, False)
+        poller.register(fd, select.POLLIN)
+    room = bytearray(1 << 16)
+    closed: set[int] = set()
+
+    def forget(fd: int) -> None:
+        if fd not in closed:
+            closed.add(fd)
+            poller.unregister(fd)
+
+    def drain(fd: int, most: int) -> None:
+        for _ in range(most):
+            try:
+                size = os.readv(fd, [room])
+            except BlockingIOError:
+                return None
+            if not size:
+                return forget(fd)
+            free = limits["output_bytes"] - len(kept[fd])
+            kept[fd] += room[: min(size, free)]
+            reply["truncated"] |= size > free
+
+    def hear() -> None:
+        while not reply["end"]:
+            try:
+                packet = os.read(mark, 4096)
+            except BlockingIOError:
+                return None
+            if not packet:
+                return forget(mark)
+            if packet == token:
+                reply["end"] = "passed"
+            elif packet.startswith(token):  # from our own steps before the program's
+                reply.update(end="runner", message=packet[len(token) :].decode())
+            elif packet.startswith(b"{"):  # anything else was written by the program for its own ends
+                try:
+                    reply["report"] = {str(key): str(value) for key, value in json.loads(packet).items()}
+                except (ValueError, RecursionError):
+                    continue
+                if "last" in reply["report"]:
+                    reply["end"] = "report"
+
+    ended, look = False, started + TICK_S
+    while not reply["end"]:
+        left = started + limits["wall_s"] - time.monotonic()
+        if left <= 0:
+            reply.update(end="timeout", waited=waited(pid))
+            break
+        for fd, _ in poller.poll(min(left, TICK_S) * 1000 + 1):
+            if fd == handle:
+                ended = True
+            elif fd == mark:
+                hear()
+            else:
+                drain(fd, 16)
+        if ended:
+            hear()
+            break
+        most = limits["memory_bytes"]
+        if not reply["end"] and time.monotonic() >= look:
+            look = time.monotonic() + TICK_S
+            if resident(pid, init, most) > most:
+                reply["end"] = "memory"
+    os.close(handle)
+    status, usage = kill(pid, init)
+    for fd in streams:
+        drain(fd, 64)
+    reply["seconds"] = time.monotonic() - started
+    reply["cpu_seconds"] = usage.ru_utime + usage.ru_stime
+    code = os.waitstatus_to_exitcode(status)
+    if not reply["end"]:
+        reply["code" if code >= 0 else "signal"] = abs(code)
+        reply["end"] = "report" if "report" in reply else "exit" if code >= 0 else "signal"
+        if code == -signal.SIGKILL and reply["cpu_seconds"] >= limits["cpu_s"] - 0.1:
+            reply["end"] = "timeout"
+        elif code == -signal.SIGKILL and out_of_memory():
+            reply["end"] = "memory"
+    return reply, tuple(bytes(kept[fd]) for fd in streams)
+
+
+def kill(pid: int, init: int) -> tuple[int, resource.struct_rusage]:
+    """Kill a program with all that it started, and wait until it is gone."""
+    for victim in (init, pid) if init else (pid, *family(pid)):
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    _, status, usage = os.wait4(pid, 0)
+    if init:
+        os.waitpid(init, 0)
+    while not init and (orphans := family(os.getpid())):  # not jailed: they are ours now
+        for victim in orphans:
+            try:
+                os.kill(victim, signal.SIGKILL)
+                os.waitpid(victim, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+    return status, usage
+
+
+def family(pid: int) -> list[int]:
+    """The descendants of `pid`."""
+    parents: dict[int, list[int]] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                parents.setdefault(int(file.read().rpartition(")")[2].split()[1]), []).append(int(name))
+        except OSError:
+            pass
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        children = parents.get(todo.pop(), [])
+        found += children
+        todo += children
+    return found
+
+
+def resident(pid: int, init: int, enough: int) -> int:
+    """Memory of a program and all that it started (bytes): exact above `enough`, an upper bound below."""
+    pids = {int(name) for name in os.listdir("/proc") if name.isdigit()} if init else {pid, *family(pid)}
+    pids -= {os.getpid(), init} if init else set()
+    quick = total(pids, "statm")
+    return quick if quick <= enough else total(pids, "smaps_rollup")
+
+
+def total(pids: set[int], table: str) -> int:
+    """Memory by one table of /proc: `statm` is quick but counts shared pages once a process, `smaps_rollup` is exact."""
+    total = 0
+    for member in pids:
+        try:
+            with open(f"/proc/{member}/{table}") as file:
+                if table == "statm":
+                    total += int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+                else:
+                    total += sum(int(line.split()[1]) for line in file if line.startswith("Pss:")) << 10
+        except OSError:
+            pass
+    return total
+
+
+def out_of_memory() -> bool:
+    """Whether the kernel killed something for want of memory since we last asked."""
+    with open("/proc/vmstat") as file:
+        kills = next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
+    before = _kills[0]
+    _kills[0] = kills
+    return kills > before
+
+
+def waited(pid: int) -> float:
+    """How long a program's main thread stood in line for a processor (seconds)."""
+    try:
+        with open(f"/proc/{pid}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except OSError:
+        return 0.0
