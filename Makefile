@@ -1,5 +1,5 @@
 # Steelyard. `make quickstart` and `make test` are the two commands; the rest is for those who build it.
-.PHONY: quickstart test test-all lint bench docs clean system
+.PHONY: quickstart test test-all lint bench docs clean system models
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -8,14 +8,17 @@ STEELYARD := $(VENV)/bin/steelyard
 quickstart: $(VENV)/.user
 	$(STEELYARD) models pull smollm2
 	$(STEELYARD) run quickstart
+	$(STEELYARD) rank humaneval-pro
+	$(STEELYARD) rank softmax --where "kind == 'time'"
 	$(STEELYARD) claims softmax humaneval-pro self-debug --no-measure
 	$(STEELYARD) report
-	@$(STEELYARD) next
+	@echo "Next:  $(STEELYARD) show softmax   |   $(STEELYARD) compare torch two-pass --on softmax --where \"kind == 'time'\""
+	@echo "       $(STEELYARD) papers         |   open report.html   |   docs/running.md"
 
-test: lint
+test: lint models
 	$(PY) -m pytest
 
-test-all: lint
+test-all: lint models
 	$(PY) -m pytest -m "slow or not slow"
 
 lint: $(VENV)/.dev
@@ -50,3 +53,6 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml CMakeLists.txt $(wildcard native/*)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+models: $(VENV)/.dev
+	$(STEELYARD) models pull smollm2

@@ -2,7 +2,7 @@
 
     import steelyard
 
-    done = steelyard.weigh("softmax", {"mine": my_softmax}, pool=steelyard.Pool())
+    done = steelyard.run("softmax", {"mine": my_softmax}, pool=steelyard.Pool())
     for row in steelyard.compare("softmax", ["mine", "torch"]):
         print(row["contender"], row["estimate"])
 
@@ -32,7 +32,7 @@ _PUBLIC = {
     "judge": "steelyard.report.api",
     "parse_spec": "steelyard.core.spec",
     "rank": "steelyard.report.api",
-    "weigh": "steelyard.report.api",
+    "run": "steelyard.report.api",
     "write_report": "steelyard.report.html",
 }
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from steelyard.report.api import compare as compare
     from steelyard.report.api import judge as judge
     from steelyard.report.api import rank as rank
-    from steelyard.report.api import weigh as weigh
+    from steelyard.report.api import run as run
     from steelyard.report.html import write_report as write_report
     from steelyard.sandbox import Sandbox as Sandbox
     from steelyard.weigh import Budget as Budget

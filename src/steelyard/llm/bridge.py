@@ -145,7 +145,8 @@ def _in_time() -> Solver:
     """Refuses to begin a sample after the run's deadline."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        if _run is not None and _run.deadline is not None and time.monotonic() > _run.deadline:
+        late = _run is not None and _run.deadline is not None and time.monotonic() > _run.deadline
+        if late or (_run is not None and _run.broken is not None):
             raise RuntimeError(LATE)
         return state
 
@@ -158,7 +159,12 @@ def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict
     def benchmark_score() -> Scorer:
         async def score(state: TaskState, target: Target) -> Score:
             case, output = cases[str(state.sample_id)], state.output.completion
-            result = await asyncio.to_thread(bench.score, case, output, **prompting)
+            try:
+                result = await asyncio.to_thread(bench.score, case, output, **prompting)
+            except SteelyardError as error:  # no sandbox: the run ends, and no model is blamed for it
+                if _run is not None:
+                    _run.broken = error
+                raise
             outcome = result if isinstance(result, Outcome) else Outcome(dict(result))
             return Score(
                 value=float(outcome.metrics.get(primary, 0.0)),
@@ -201,7 +207,7 @@ class Recorder(Hooks):
             return
         run.waiting.discard(case_id)
         outcome = _outcome(data.sample)
-        if outcome is None:
+        if outcome is None or run.broken is not None:
             return
         try:
             begun = (

@@ -1,4 +1,4 @@
-"""The same as the commands, for Python: weigh, compare, rank, judge. Results are plain rows (dicts)."""
+"""The same as the commands, for Python: run, compare, rank, judge. Results are plain rows (dicts)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from steelyard.weigh import Weighing
 
 
-def weigh(
+def run(
     benchmark: str, contenders: Sequence[str] | Mapping[str, Any] = (), *, pool: Pool | None = None, where: str = "",
     **options: Any,
 ) -> Weighing:  # fmt: skip
@@ -24,13 +24,13 @@ def weigh(
     """
     from steelyard.pool import Pool as Store
     from steelyard.stats.claims import compile_where
-    from steelyard.weigh import weigh as measure
+    from steelyard.weigh import weigh
 
     keep = compile_where(where) if where else None
     if pool is not None:
-        return measure(benchmark, contenders, pool=pool, where=keep, **options)
+        return weigh(benchmark, contenders, pool=pool, where=keep, **options)
     with Store() as store:
-        return measure(benchmark, contenders, pool=store, where=keep, **options)
+        return weigh(benchmark, contenders, pool=store, where=keep, **options)
 
 
 def compare(

@@ -34,7 +34,10 @@ _WIDTHS = {"wide": (540, 300), "narrow": (340, 290)}
 
 @dataclass(frozen=True)
 class Point:
-    """One mark: which series (its place in the legend), where, how sure, and what it says when pointed at."""
+    """One mark: which series (its place in the legend), where, how sure, and what it says when pointed at.
+
+    cells: the same in words, for the table beside the chart.
+    """
 
     series: int
     x: float
@@ -42,6 +45,7 @@ class Point:
     low: float
     high: float
     says: str
+    cells: tuple[str, ...]
     x_low: float = float("nan")
     x_high: float = float("nan")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from markupsafe import Markup
+
 from steelyard.core.errors import InputError
 from steelyard.core.words import Direction, Kind, Metric
 from steelyard.report.charts import Axis, Chart, Point, lines, scatter
@@ -42,15 +44,14 @@ def by_size(section: Section, scores: Scores, baseline: str, series: Mapping[str
     plain, against = [], []
     for name in drawn:
         for v, part in slices.items():
-            where = f"{size} {quantity(v, x.metric)}"
-            plain += _point(part, name, series[name], v, where)
+            plain += _point(part, name, series[name], v, _size(v, x.metric))
             if (
                 scores.metric.kind in TIMES
                 and name != baseline
                 and has_values(part, name)
                 and has_values(part, baseline)
             ):
-                against += _ratio(part, name, baseline, series[name], v, where)
+                against += _ratio(part, name, baseline, series[name], v, _size(v, x.metric))
     hidden = len([c for c in scores.contenders if has_values(scores, c)]) - len(drawn)
     tail = f" The {hidden} others are in the tables." if hidden > 0 else ""
     y = Axis(_title(scores.metric), scores.metric, log=all(p.y > 0 for p in plain))
@@ -59,16 +60,14 @@ def by_size(section: Section, scores: Scores, baseline: str, series: Mapping[str
     if plain:
         title = f"{scores.metric.name} by {size}"
         caption = f"Bands are 95% intervals.{tail}"
-        charts.append(
-            _chart(title, caption, lines(plain, x, y, label), [size, scores.metric.name], plain, series, x.metric)
-        )
+        charts.append(_chart(title, caption, lines(plain, x, y, label), [size, scores.metric.name], plain))
     if against:
         title = f"{scores.metric.name} against {baseline}"
         faster = {Direction.LOWER: "Below 1× is faster than", Direction.HIGHER: "Above 1× is faster than"}
         caption = f"{faster.get(scores.metric.direction, '1× is')} {baseline}. Bands are 95% intervals.{tail}"
         beside = Axis(f"ratio of {scores.metric.name}", scores.metric, True, "ratio")
         drawing = lines(against, x, beside, f"{label}, as a ratio to {baseline}")
-        charts.append(_chart(title, caption, drawing, [size, "ratio"], against, series, x.metric))
+        charts.append(_chart(title, caption, drawing, [size, "ratio"], against))
     return charts
 
 
@@ -83,38 +82,48 @@ def _title(metric: Metric) -> str:
 
 def in_unit(metric: Metric) -> str:
     """The name, with the unit where the ticks do not tell it."""
-    return metric.name if metric.unit in (*SCALED, "1", "") or metric.kind in SHARES else f"{metric.name} ({metric.unit})"
+    return (
+        metric.name if metric.unit in (*SCALED, "1", "") or metric.kind in SHARES else f"{metric.name} ({metric.unit})"
+    )
 
 
-def _point(part: Scores, name: str, series: int, x: float, where: str) -> list[Point]:
+def _size(value: float, metric: Metric) -> str:
+    """A size in full: 1 048 576, 4 MiB."""
+    whole = metric.unit == "1" and value == int(value)
+    return f"{value:,.0f}".replace(",", "\u202f") if whole else quantity(value, metric)
+
+
+def _point(part: Scores, name: str, series: int, x: float, size: str) -> list[Point]:
     if not has_values(part, name):
         return []
     try:
         e = estimate_of(part, name)
     except InputError:
         return []
-    says = f"{name}, {where}: {quantities(e.value, e.low, e.high, part.metric)}, n = {e.n}"
-    return [Point(series, float(x), e.value, e.low, e.high, says)]
+    cells = (name, size, quantities(e.value, e.low, e.high, part.metric), str(e.n))
+    return [Point(series, float(x), e.value, e.low, e.high, _said(cells), cells)]
 
 
-def _ratio(part: Scores, name: str, baseline: str, series: int, x: float, where: str) -> list[Point]:
+def _ratio(part: Scores, name: str, baseline: str, series: int, x: float, size: str) -> list[Point]:
     try:
         c = comparison_of(part, name, baseline)
     except InputError:
         return []
     if not (c.n and math.isfinite(c.estimate)):
         return []
-    says = f"{name}, {where}: {ratio(c.estimate, c.low, c.high)}, n = {c.n}"
-    return [Point(series, float(x), c.estimate, c.low, c.high, says)]
+    cells = (name, size, ratio(c.estimate, c.low, c.high), str(c.n))
+    return [Point(series, float(x), c.estimate, c.low, c.high, _said(cells), cells)]
+
+
+def _said(cells: tuple[str, ...]) -> str:
+    return f"{cells[0]}, {cells[1]}: {cells[2]}, n = {cells[3]}"
 
 
 def _chart(
-    title: str, caption: str, drawing: Mapping[str, object], headers: list[str], points: Sequence[Point],
-    series: Mapping[str, int], x: Metric,
-) -> Chart:  # fmt: skip
-    names = {at: name for name, at in series.items()}
-    rows = [[names[p.series], quantity(p.x, x), p.says.partition(f"{quantity(p.x, x)}: ")[2]] for p in points]
-    return Chart(title, caption, drawing["wide"], drawing["narrow"], ["contender", *headers], rows)
+    title: str, caption: str, drawing: Mapping[str, Markup], headers: list[str], points: Sequence[Point]
+) -> Chart:
+    rows = [list(p.cells) for p in points]
+    return Chart(title, caption, drawing["wide"], drawing["narrow"], ["contender", *headers, "n"], rows)
 
 
 def is_cost(metric: Metric) -> bool:
@@ -151,33 +160,24 @@ def _trade(section: Section, quality: Scores, cost: Scores, series: Mapping[str,
             q, c = estimate_of(quality, name), estimate_of(cost, name)
         except InputError:
             continue
-        words = [
-            f"{s.metric.name} {quantities(e.value, e.low, e.high, s.metric)}, n = {e.n}"
-            for s, e in ((quality, q), (cost, c))
-        ]
-        points.append(
-            Point(series[name], c.value, q.value, q.low, q.high, f"{name}: {'; '.join(words)}", c.low, c.high)
-        )
+        good, spent = (quantities(e.value, e.low, e.high, s.metric) for s, e in ((quality, q), (cost, c)))
+        says = f"{name}: {quality.metric.name} {good}, n = {q.n}; {cost.metric.name} {spent}, n = {c.n}"
+        cells = (name, good, str(q.n), spent, str(c.n))
+        points.append(Point(series[name], c.value, q.value, q.low, q.high, says, cells, c.low, c.high))
     if len(points) < 2:
         return None
     sign = -1.0 if quality.metric.direction is Direction.LOWER else 1.0
+    points.sort(key=lambda p: p.x)
     front = [p for p in points if not any(_beats(o, p, sign) for o in points)]
-    front.sort(key=lambda p: p.x)
     x = Axis(f"{in_unit(cost.metric)}, less is cheaper", cost.metric, log=_wide([p.x for p in points]))
-    y = Axis(
-        _title(quality.metric), quality.metric, log=quality.metric.kind not in SHARES and _wide([p.y for p in points])
-    )
+    curved = quality.metric.kind not in SHARES and _wide([p.y for p in points])
+    y = Axis(_title(quality.metric), quality.metric, log=curved)
     title = f"{quality.metric.name} against {cost.metric.name}"
     drawing = scatter(points, front, x, y, f"{title}, one point a contender of {section.card.name}")
-    names = {at: name for name, at in series.items()}
-    rows = [
-        [names[p.series], quantities(p.y, p.low, p.high, quality.metric), quantities(p.x, p.x_low, p.x_high, cost.metric),
-         "yes" if p in front else "no"]
-        for p in sorted(points, key=lambda p: p.x)
-    ]  # fmt: skip
+    rows = [[*p.cells, "yes" if p in front else "no"] for p in points]
+    headers = ["contender", quality.metric.name, "n", cost.metric.name, "n", "on the front"]
     caption = "Crosses are 95% intervals. On the dashed steps nobody else is both better and cheaper."
-    return Chart(title, caption, drawing["wide"], drawing["narrow"],
-                 ["contender", quality.metric.name, cost.metric.name, "on the front"], rows)  # fmt: skip
+    return Chart(title, caption, drawing["wide"], drawing["narrow"], headers, rows)
 
 
 def _beats(a: Point, b: Point, sign: float) -> bool:

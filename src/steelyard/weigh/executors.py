@@ -111,7 +111,9 @@ def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> G
             worker.stop()
 
 
-def on_ray(address: str, job: Job, cells: Sequence[Cell], timeout_s: float, timing: bool) -> Generator[Done, None, None]:
+def on_ray(
+    address: str, job: Job, cells: Sequence[Cell], timeout_s: float, timing: bool
+) -> Generator[Done, None, None]:
     """The same cells on a Ray cluster. Timings stay on one actor that holds a whole node's CPUs; the rest spreads out."""
     try:
         import ray

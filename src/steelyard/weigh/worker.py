@@ -62,6 +62,8 @@ class Worker:
         try:
             outcome = self._measure(case_id, contender, trial)
         except MissingError as error:
+            if self.job.interface == "generator":
+                raise  # no sandbox, no library of the benchmark: nothing can be weighed, so nothing is recorded
             outcome = Outcome({}, Status.UNSUPPORTED, str(error))
         except SteelyardError:
             raise
