@@ -184,6 +184,20 @@ def test_a_crash_within_compaction_doubles_nothing(tmp_path: Path) -> None:
         assert store.check() == []
 
 
+def test_compaction_sweeps_old_files_in_the_making_and_minds_no_vanished_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Pool(tmp_path / "pool") as store:
+        old, young = store.store.scratch / "old", store.store.scratch / "young"
+        for path in (old, young):
+            path.write_text("half a part")
+        os.utime(old, (0, 0))
+        listed = [old, young, store.store.scratch / "placed-meanwhile"]
+        monkeypatch.setattr(Path, "iterdir", lambda _: iter(listed))
+        store.compact()
+    assert (old.exists(), young.exists()) == (False, True)
+
+
 def test_of_nested_merged_parts_the_biggest_is_read() -> None:
     def part(name: str, *holds: str) -> parts.Part:
         return parts.Part(f"benchmark=b/{name}.parquet", 1, 1, "", frozenset(holds or [name]))

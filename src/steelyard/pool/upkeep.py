@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,8 +82,9 @@ def compact(reader: Reader) -> int:
         if not alone:
             raise MissingError(f"pool {store.url} is being compacted by another process.", "Wait until it is through.")
         for path in store.scratch.iterdir():
-            if time.time() - path.stat().st_mtime > STALE_S:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # other writers put theirs in place meanwhile
+                if time.time() - path.stat().st_mtime > STALE_S:
+                    path.unlink()
         for place in reader.folders():
             while True:
                 kept, left = reader.parts_of(place)
