@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ from steelyard.llm.server import stop_all
 
 GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 SERVER = ("threads", "parallel", "context")
+PROVIDER = ("base_url", "device", "tensor_parallel_size", "max_model_len")
 LATE = "steelyard: the time of the run is up"
 
 
@@ -68,6 +70,7 @@ def resolve(spec: Spec, card: Card) -> Chosen:
         raise unknown("model or contender", spec.name, [*(m.name for m in MODELS), *ours])
     contender_scope = {o.name: o for o in card.options if o.scope == "contender"}
     generation, prompting, model_args = {}, {}, {}
+    arguments = SERVER if local else PROVIDER
     for option, value in spec.options.items():
         if option in GENERATION:
             generation[option] = value
@@ -76,10 +79,10 @@ def resolve(spec: Spec, card: Card) -> Chosen:
             if allowed and value not in allowed:
                 raise InputError(f"{spec}: {option} is {value!r}.", f"It may be {', '.join(map(str, allowed))}.")
             prompting[option] = value
-        elif local is None or option in SERVER:
+        elif option in arguments:
             model_args[option] = value
         else:
-            raise unknown("option", option, [*GENERATION, *contender_scope, *SERVER], where=str(spec))
+            raise unknown("option", option, [*GENERATION, *contender_scope, *arguments], where=str(spec))
     solvers = []
     for part in spec.solvers:
         entry = catalog.entries().get(part.name)
@@ -189,8 +192,8 @@ class _Run:
     def __init__(self, cases: Mapping[str, Case], record: Record, deadline: float | None) -> None:
         self.cases, self.record, self.deadline = cases, record, deadline
         self.trial = 0
-        self.log = ""
         self.waiting: set[str] = set()
+        self.cut: list[SampleEnd] = []
         self.broken: BaseException | None = None
 
 
@@ -201,21 +204,29 @@ _run: _Run | None = None
 class Recorder(Hooks):
     """Inspect tells of each sample's end; the run in progress, if it is ours, records it."""
 
+    def enabled(self) -> bool:
+        return _run is not None
+
     async def on_sample_end(self, data: SampleEnd) -> None:
         run, case_id = _run, str(data.sample.id)
         if run is None or case_id not in run.waiting:
             return
         run.waiting.discard(case_id)
-        outcome = _outcome(data.sample)
-        if outcome is None or run.broken is not None:
+        if data.sample.error is not None and data.sample.error.message.startswith("CancelledError"):
+            run.cut.append(data)  # Ctrl-C cancels what is under way: that is no result; `run` knows whether it was one
             return
-        try:
-            begun = (
-                datetime.fromisoformat(data.sample.started_at).timestamp() if data.sample.started_at else time.time()
-            )
-            run.record(run.cases[case_id], run.trial, outcome, data.sample.total_time or 0.0, begun)
-        except BaseException as error:  # a full disk must end the run, not vanish in a hook
-            run.broken = error
+        _record(run, data.sample)
+
+
+def _record(run: _Run, sample: EvalSample) -> None:
+    outcome = _outcome(sample)
+    if outcome is None or run.broken is not None:
+        return
+    try:
+        begun = datetime.fromisoformat(sample.started_at).timestamp() if sample.started_at else time.time()
+        run.record(run.cases[str(sample.id)], run.trial, outcome, sample.total_time or 0.0, begun)
+    except BaseException as error:  # a full disk must end the run, not vanish in a hook
+        run.broken = error
 
 
 def _outcome(sample: EvalSample) -> Outcome | None:
@@ -242,7 +253,11 @@ def _outcome(sample: EvalSample) -> Outcome | None:
     artifacts |= kept.get("artifacts", {})
     status = Status(kept.get("status", "ok"))
     if sample.output and sample.output.stop_reason == "content_filter":
-        status = Status.REFUSED
+        return Outcome(metrics, Status.REFUSED, "the model or its provider refused to answer", artifacts)
+    if sample.output and sample.output.stop_reason == "model_length" and not sample.output.usage:
+        return Outcome(
+            metrics, Status.FAILED, f"the prompt is too long for the model: {artifacts['output']}", artifacts
+        )
     return Outcome({**kept.get("metrics", {}), **metrics}, status, kept.get("error", ""), artifacts)
 
 
@@ -260,15 +275,13 @@ def run(
     except SteelyardError:
         raise
     except Exception as error:  # a provider's own complaint: no key, no package
-        raise MissingError(
-            f"{spec.name} cannot be used: {str(error).strip()}", "See the provider's page of Inspect."
-        ) from error
+        raise _explain(spec, error) from error
     cases = {case.id: case for case, _ in cells}
     _run = _Run(cases, record, None if time_s is None else time.monotonic() + time_s)
     try:
         for trial in sorted({t for _, t in cells}):
             todo = [case for case, t in cells if t == trial]
-            _run.trial, _run.waiting = trial, {case.id for case in todo}
+            _run.trial, _run.waiting, _run.cut = trial, {case.id for case in todo}, []
             task = make_task(card, bench, todo, chosen)
             with _quiet():
                 logs = inspect_eval(
@@ -278,13 +291,31 @@ def run(
                 )  # fmt: skip
             if _run.broken is not None:
                 raise _run.broken
-            if logs and logs[0].status == "cancelled":
+            if not logs or logs[0].status == "cancelled":  # Inspect swallows Ctrl-C and closes its logs
                 raise KeyboardInterrupt
-            if logs and logs[0].status == "error" and logs[0].error is not None and len(_run.waiting) == len(todo):
-                raise MissingError(f"{spec}: {logs[0].error.message.strip()}", "Nothing was measured of it.")
+            for data in _run.cut:
+                _record(_run, data.sample)
+            why = logs[0].error.message.strip() if logs[0].error is not None else ""
+            if why and len(_run.waiting) == len(todo):
+                raise MissingError(f"{spec}: {why}", "Nothing was measured of it.")
+            for case_id in _run.waiting if why else ():
+                record(
+                    cases[case_id], trial, Outcome({}, Status.FAILED, f"Inspect ended early: {why}"), 0.0, time.time()
+                )
     finally:
         _run = None
         stop_all()
+
+
+def _explain(spec: Spec, error: Exception) -> SteelyardError:
+    """A provider's complaint in plain words (Inspect's come with markup for its own display)."""
+    text = re.sub(r"\[/?(?:bold|blue|red|link[^\]]*)\]", "", str(error)).removeprefix("ERROR:").strip()
+    if isinstance(error, ValueError) and "not recognized" in text:
+        cure = "Write provider/model with a provider of Inspect: openai, anthropic, google, hf, vllm, ollama, ..."
+        return InputError(f"{spec.name}: there is no model provider {spec.name.partition('/')[0]!r}.", cure)
+    first, *more = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    cure = "\n".join(more) or "Set the provider's key in the environment or install its package."
+    return MissingError(f"{spec.name} cannot be used: {first}", cure)
 
 
 def _quiet() -> contextlib.AbstractContextManager[Any]:
