@@ -104,12 +104,13 @@ def test_ulp_distance_counts_float32_steps() -> None:
 
 def test_accuracy_of_known_errors() -> None:
     x = np.array([0.0, 0.0, -200.0], np.float32)
+    truth = reference(x)
     y = np.array([0.5, 0.5 + 2.0**-24, 1.0], np.float32)  # the third reference is below the normal range
-    assert accuracy(y, x) == {
+    assert accuracy(y, truth) == {
         "max_ulp": 1.0, "ulp_p999": pytest.approx(0.999), "max_relative_error": 2.0**-23, "sum_error": 1.0 + 2.0**-24,
         "flushed": 0.0,
     }  # fmt: skip
-    assert accuracy(np.array([1.0, 0.0, 0.0], np.float32), x)["flushed"] == 1.0
+    assert accuracy(np.array([1.0, 0.0, 0.0], np.float32), truth)["flushed"] == 1.0
 
 
 def test_accuracy_rows_are_what_they_say() -> None:
@@ -122,11 +123,11 @@ def test_accuracy_rows_are_what_they_say() -> None:
 @pytest.mark.parametrize("name", EDGES)
 def test_the_exact_answer_passes_and_trivial_answers_fail(name: str) -> None:
     rows = edge_rows(name)
-    assert edge_case_failures(exact, rows) == 0
+    assert edge_case_failures(exact, name) == 0
     if name != "empty":
-        wrong = edge_case_failures(lambda x, out: out.fill(0.123), rows)
+        wrong = edge_case_failures(lambda x, out: out.fill(0.123), name)
         assert wrong == len(rows)
-    assert edge_case_failures(lambda x, out: 1 / 0, rows) == len(rows)
+    assert edge_case_failures(lambda x, out: 1 / 0, name) == len(rows)
 
 
 def test_a_write_out_of_bounds_is_found() -> None:
@@ -134,15 +135,15 @@ def test_a_write_out_of_bounds_is_found() -> None:
         exact(x, out)
         np.lib.stride_tricks.as_strided(out, (x.size + 1,))[x.size] = 0
 
-    assert edge_case_failures(overrun, edge_rows("tails")) == 65
+    assert edge_case_failures(overrun, "tails") == 65
 
 
-def test_right_wants_exact_zeros_and_nans() -> None:
-    x = np.array([0.0, -np.inf], np.float32)
-    assert right(np.array([1, 0], np.float32), x)
-    assert not right(np.array([1, 1e-6], np.float32), x)
-    assert not right(np.array([np.nan, 0], np.float32), x)
-    assert right(np.full(2, np.nan, np.float32), np.full(2, -np.inf, np.float32))
+def test_right_wants_zeros_and_nans_where_they_belong() -> None:
+    truth = expected(np.array([0.0, -np.inf], np.float32))
+    assert right(np.array([1, 0], np.float32), truth)
+    assert not right(np.array([1, 1e-6], np.float32), truth)
+    assert not right(np.array([np.nan, 0], np.float32), truth)
+    assert right(np.full(2, np.nan, np.float32), expected(np.full(2, -np.inf, np.float32)))
 
 
 def test_the_subtract_less_softmax_is_caught() -> None:
@@ -151,4 +152,4 @@ def test_the_subtract_less_softmax_is_caught() -> None:
             e = np.exp(x)
             out[...] = e / e.sum()
 
-    assert edge_case_failures(naive, edge_rows("large-magnitude")) > 0
+    assert edge_case_failures(naive, "large-magnitude") > 0

@@ -35,7 +35,7 @@ class Numpy:
     def __call__(self, x: np.ndarray, out: np.ndarray) -> None:
         if x.size == 0:
             return
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
             np.exp(out, out=out)
             np.multiply(out, np.float32(1) / out.sum(axis=-1, keepdims=True), out=out)
@@ -51,5 +51,5 @@ class Scipy:
 
         if x.size == 0:
             return
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             out[...] = softmax(x, axis=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -42,13 +43,19 @@ def ulp_distance(y: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.abs(y.view(np.int32).astype(np.int64) - rounded.view(np.int32).astype(np.int64))
 
 
-def accuracy(y: np.ndarray, x: np.ndarray) -> dict[str, float]:
-    """Errors of y = softmax(x) against float64, over the elements whose reference is a normal float32 number.
+@cache
+def accuracy_case(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A row of the named kind and its softmax in float64."""
+    x = accuracy_row(name)
+    return x, reference(x)
+
+
+def accuracy(y: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Errors of y against the float64 softmax, over the elements whose reference is a normal float32 number.
 
     max_ulp, ulp_p999: float32 steps from the rounded reference, largest and 99.9th percentile.
     max_relative_error: |y - reference| / reference. sum_error: |sum(y) - 1|. flushed: elements that became zero.
     """
-    truth = reference(x)
     normal = truth.astype(np.float32) >= NORMAL
     steps = ulp_distance(y[normal], truth[normal])
     relative = np.abs(y[normal].astype(np.float64) - truth[normal]) / truth[normal]

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from steelyard.benchmarks.kernels.softmax import stream
-from steelyard.benchmarks.kernels.softmax.accuracy import ELEMENTS, ROWS, accuracy, accuracy_row
-from steelyard.benchmarks.kernels.softmax.edges import EDGES, edge_case_failures, edge_rows
+from steelyard.benchmarks.kernels.softmax.accuracy import ELEMENTS, ROWS, accuracy, accuracy_case
+from steelyard.benchmarks.kernels.softmax.edges import EDGES, edge_case_failures
 from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Case
@@ -91,11 +91,11 @@ class Softmax:
             return self._time(contender, self._ready(case), trial)
         self._field = None
         if kind == "edge":
-            return {"edge_case_failures": edge_case_failures(contender, edge_rows(case.payload))}
-        x = accuracy_row(case.payload)
+            return {"edge_case_failures": edge_case_failures(contender, case.payload)}
+        x, truth = accuracy_case(case.payload)
         y = np.empty_like(x)
         contender(x, y)
-        return accuracy(y, x)
+        return accuracy(y, truth)
 
     def _time(self, contender: Any, field: Field, trial: int) -> Outcome:
         n, bytes_ = field.x.size, field.x.nbytes
