@@ -143,7 +143,7 @@ class _Plane:
         }
 
     def series(self) -> list[tuple[int, list[Spec]]]:
-        """Each series with its data; an interval without an end reaches to the edge of the chart."""
+        """Each series with its data; an interval with one end reaches to the edge of the chart, one with none is not drawn."""
         out = []
         for series in sorted({p.series for p in self.points}):
             rows = []
@@ -153,7 +153,9 @@ class _Plane:
                     ("x_low", "x_high", p.x, self.scales[0]),
                     ("low", "high", p.y, self.scales[1]),
                 ):
-                    least, most = (middle if math.isnan(getattr(p, end)) else getattr(p, end) for end in (low, high))
+                    least, most = getattr(p, low), getattr(p, high)
+                    if not (math.isfinite(least) or math.isfinite(most)):
+                        least = most = middle
                     row |= {low: max(least, scale.low), high: min(most, scale.high)}
                 rows.append(row)
             out.append((series, rows))

@@ -18,6 +18,9 @@ from steelyard.report.terminal import number
 from steelyard.report.untrusted import visible
 
 VERDICTS = ("holds", "fails", "undecided", "out of reach")
+_BLANK: dict[str, Any] = dict.fromkeys(("reason", "unit", "statistic", "metric"), "") | {
+    "typical": None, "more_needed": None, "notes": [],
+}  # fmt: skip
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -73,7 +76,7 @@ def build_page(
         papers=papers(ledger),
         tally=tally(ledger),
         machines=[_machine(m, sections) for m in fingerprints],
-        machine=describe(fingerprints),
+        machine=_named(fingerprints),
         written=written,
         pool=pool,
         version=importlib.metadata.version("steelyard"),
@@ -92,7 +95,7 @@ def bench(section: Section, pool: str) -> dict[str, Any]:
         "section": section,
         "card": section.card,
         "baseline": baseline,
-        "machine": describe(section.machines),
+        "machine": _named(section.machines),
         "cases": len(section.metrics[0].cases) if section.metrics else 0,
         "first": min((s.first for s in section.sources), default=None),
         "last": max((s.last for s in section.sources), default=None),
@@ -113,17 +116,8 @@ def papers(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     cards: dict[str, list[Mapping[str, Any]]] = {}
     for row in ledger:
         machines = row.get("machine") or []
-        shown = describe(machines) if isinstance(machines, list) and machines else machines or ""
-        blank = {
-            "typical": None,
-            "reason": "",
-            "more_needed": None,
-            "unit": "",
-            "notes": [],
-            "statistic": "",
-            "metric": "",
-        }
-        cards.setdefault(str(row["card"]), []).append({**blank, **row, "machine": shown})
+        shown = _named(machines) if isinstance(machines, list) and machines else machines or ""
+        cards.setdefault(str(row["card"]), []).append({**_BLANK, **row, "machine": shown})
     return [{"card": card, "claims": rows, "tally": tally(rows)} for card, rows in cards.items()]
 
 
@@ -154,6 +148,14 @@ def _value(row: Any) -> str:
         return "–"
     head, *ends = (number(v).replace("-", "−") for v in parts)
     return f"{head} [{', '.join(ends)}]" if ends and parts[1] == parts[1] else f"{head} (no interval)"
+
+
+def _named(fingerprints: Sequence[str]) -> str:
+    """The machines in words, or as they are written where they are no fingerprints of ours."""
+    try:
+        return describe(fingerprints)
+    except (ValueError, AttributeError):
+        return ", ".join(fingerprints)
 
 
 def _machine(fingerprint: str, sections: Sequence[Section]) -> dict[str, Any]:

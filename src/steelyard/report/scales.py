@@ -87,8 +87,8 @@ def ticks(scale: Scale, unit: str = "1", most: int = 6) -> list[float]:
     rough = (scale.high - scale.low) / max(1, most - 1)
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * s for s in (1, 2, 2.5, 5, 10) if size * s >= rough * 0.999)
-    first = math.ceil(scale.low / step - 1e-9)
-    found = [i * step for i in range(first, first + most + 2)]
+    start = math.ceil(scale.low / step - 1e-9)
+    found = [i * step for i in range(start, start + most + 2)]
     return [float(f"{t:.6g}") for t in found if scale.low <= t <= scale.high * (1 + 1e-9)]
 
 
@@ -101,11 +101,13 @@ def quantity(value: float, metric: Metric, *, difference: bool = False) -> str:
     else:
         text = number(value, metric.unit)
     text = ("+" if difference and value > 0 else "") + text
-    return re.sub(r"^-", "−", text)
+    return re.sub(r"^-", "−", re.sub(r"\binf\b", "∞", text))
 
 
 def quantities(value: float, low: float, high: float, metric: Metric, *, difference: bool = False) -> str:
     """Value and interval, the unit standing once where it is the same: 79.1 % [72.2, 84.7]."""
+    if math.isfinite(value) and not (math.isfinite(low) or math.isfinite(high)):
+        return f"{quantity(value, metric, difference=difference)} (no interval)"
     parts = [quantity(v, metric, difference=difference) for v in (value, low, high)]
     units = {p.partition(" ")[2] for p in parts}
     if len(units) == 1:

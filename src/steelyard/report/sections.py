@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steelyard import catalog
 from steelyard.core.card import Card
@@ -78,7 +79,7 @@ def gather(pool: Pool, name: str) -> Section:
         version = newest_version(pool, name)
     except InputError:
         return Section(card)
-    sources = _sources(pool, name, version)
+    sources = _sources(pool, card, version)
     names = [s.contender for s in sources]
     found = {metric for s in sources for metric in s.provenance}
     known, unknown = [], []
@@ -118,27 +119,27 @@ def only(scores: Scores, cases: Sequence[int] | None = None, contenders: Sequenc
 
 def _without_empty(scores: Scores, excluded: Collection[str]) -> Scores:
     """Without excluded cases, and without cases and contenders that have neither a number nor a failure."""
-    seen = ~np.isnan(scores.values).all(axis=2)
+    seen: NDArray[np.bool_] = np.logical_not(np.isnan(scores.values).all(axis=2))
     for who, case, *_ in scores.failures:
         seen[scores.contenders.index(who), scores.cases.index(case)] = True
     cases = [i for i, case in enumerate(scores.cases) if case not in excluded and seen[:, i].any()]
     return only(scores, cases, [c for c, row in zip(scores.contenders, seen, strict=True) if row.any()])
 
 
-def _sources(pool: Pool, name: str, version: str) -> list[Source]:
+def _sources(pool: Pool, card: Card, version: str) -> list[Source]:
     table = pool.query(
         """
         WITH current AS (
-            SELECT contender, arg_max(code_version, started_at) AS code_version
+            SELECT contender, arg_max(code_version, started_at) AS code_version, arg_max(machine, started_at) AS here
             FROM latest WHERE benchmark = $benchmark AND benchmark_version = $version GROUP BY contender
         )
         SELECT contender, code_version, metric, provenance, any_value(contender_config), count(*),
             min(started_at), max(started_at)
         FROM latest JOIN current USING (contender, code_version)
-        WHERE benchmark = $benchmark AND benchmark_version = $version
+        WHERE benchmark = $benchmark AND benchmark_version = $version AND (machine = here OR NOT $timing)
         GROUP BY contender, code_version, metric, provenance ORDER BY ALL
         """,
-        {"benchmark": name, "version": version},
+        {"benchmark": card.name, "version": version, "timing": card.timing},
     )
     rows: dict[str, list[tuple[Any, ...]]] = {}
     for row in zip(*(table.column(i).to_pylist() for i in range(table.num_columns)), strict=True):

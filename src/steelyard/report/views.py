@@ -215,8 +215,8 @@ def strips(section: Section, order: Sequence[str]) -> dict[str, Any]:
             cells.append(
                 {
                     "x": round(100 * place / n, 3), "width": round(100 / n * 0.86, 3),
-                    "level": level if math.isnan(value) else f"l{round(4 * value)}",
-                    "says": f"{case}: {status if math.isnan(value) else f'{100 * value:.0f} %'}",
+                    "level": level if math.isnan(value) else f"l{round(4 * min(1.0, max(0.0, value)))}",
+                    "says": f"{case}: {status if math.isnan(value) else quantity(value, primary.metric)}",
                 }
             )  # fmt: skip
         rows.append({"name": name, "cells": cells, "passed": int(np.nansum(means[name] == 1.0)), "cases": n})
