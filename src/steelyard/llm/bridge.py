@@ -255,9 +255,8 @@ def _outcome(sample: EvalSample) -> Outcome | None:
     if sample.output and sample.output.stop_reason == "content_filter":
         return Outcome(metrics, Status.REFUSED, "the model or its provider refused to answer", artifacts)
     if sample.output and sample.output.stop_reason == "model_length" and not sample.output.usage:
-        return Outcome(
-            metrics, Status.FAILED, f"the prompt is too long for the model: {artifacts['output']}", artifacts
-        )
+        why = sample.output.error or sample.output.completion
+        return Outcome(metrics, Status.FAILED, f"the prompt is too long for the model: {why}", artifacts)
     return Outcome({**kept.get("metrics", {}), **metrics}, status, kept.get("error", ""), artifacts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -21,15 +22,24 @@ from steelyard.core.errors import unknown
 from steelyard.llm.models import MODELS, find_model, path_of
 from steelyard.llm.server import serve
 
+CONTEXT = 8192
 RAW = "steelyard_raw"  # a user message with this in its metadata is text to continue, without a chat template
 
 
+class _TooLong(Exception):
+    """The prompt does not fit the context."""
+
+
 class LocalAPI(ModelAPI):
-    """A model served by llama.cpp in this process. threads, parallel, context: of the server."""
+    """A model served by llama.cpp in this process.
+
+    threads: of the server, default one less than there are cores. parallel: requests at once. context: tokens of each
+    request, prompt and answer together; default all the model has, at most 8192.
+    """
 
     def __init__(
         self, model_name: str, base_url: str | None = None, api_key: str | None = None,
-        config: GenerateConfig = GenerateConfig(), threads: int | None = None, parallel: int = 2, context: int = 4096,
+        config: GenerateConfig = GenerateConfig(), threads: int | None = None, parallel: int = 2, context: int | None = None,
         **_: Any,
     ) -> None:  # fmt: skip
         super().__init__(model_name, base_url, api_key, [], config)
@@ -38,7 +48,7 @@ class LocalAPI(ModelAPI):
             raise unknown("model", model_name, [m.name for m in MODELS])
         self.model = model
         self.parallel = parallel
-        self.server = serve(path_of(model), min(context, model.context), threads, parallel)
+        self.settings = (path_of(model), min(context or CONTEXT, model.context), threads, parallel)
 
     def max_connections(self) -> int:
         return self.parallel
@@ -53,15 +63,19 @@ class LocalAPI(ModelAPI):
             "presence_penalty": config.presence_penalty, "cache_prompt": False,
         }  # fmt: skip
         body = {key: value for key, value in body.items() if value is not None}
+        if tools:
+            raise RuntimeError(f"{self.model.name} calls no tools; this task gives it {len(tools)}")
         raw = len(input) == 1 and (input[0].metadata or {}).get(RAW)
+        messages = [{"role": m.role, "content": m.text} for m in input]
         if raw or not self.model.chat:
             body["prompt"] = "\n\n".join(message.text for message in input)
+        else:  # the template applied first, then a completion: a last assistant turn is continued, and not repeated
+            body["prompt"] = (await self._post("/apply-template", {"messages": messages}))["prompt"]
+        try:
             reply = await self._post("/v1/completions", body)
-            text = reply["choices"][0]["text"]
-        else:
-            body["messages"] = [{"role": m.role, "content": m.text} for m in input]
-            reply = await self._post("/v1/chat/completions", body)
-            text = reply["choices"][0]["message"].get("content") or ""
+        except _TooLong as error:
+            return ModelOutput.from_content(self.model.name, "", stop_reason="model_length", error=str(error))
+        text = reply["choices"][0]["text"]
         usage = reply.get("usage") or {}
         reason = "max_tokens" if reply["choices"][0].get("finish_reason") == "length" else "stop"
         return ModelOutput(
@@ -75,8 +89,11 @@ class LocalAPI(ModelAPI):
 
     async def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         # a client of its own for each request: Inspect keeps a model over several event loops, a client lives in one
-        async with httpx.AsyncClient(base_url=self.server.url, timeout=None) as client:
+        url = (await asyncio.to_thread(serve, *self.settings)).url
+        async with httpx.AsyncClient(base_url=url, timeout=None) as client:
             answer = await client.post(route, json=body)
+        if answer.status_code == 400 and "exceed_context_size" in answer.text:
+            raise _TooLong(answer.json()["error"]["message"])
         if answer.status_code != 200:
             raise RuntimeError(f"the model's server answered {answer.status_code}: {answer.text[:300]}")
         return dict(answer.json())

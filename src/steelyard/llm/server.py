@@ -1,10 +1,9 @@
-"""The llama.cpp server in this process, on a loopback port: started at first use, kept, ended with the process."""
+"""The llama.cpp server in this process, on a loopback port: started at first use, kept until it is stopped."""
 
 from __future__ import annotations
 
 import atexit
 import os
-import socket
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,8 +39,10 @@ def serve(path: Path, context: int, threads: int | None = None, parallel: int = 
 
 
 def stop_all() -> None:
-    """Stop every server of this process."""
+    """Stop every server of this process and free its memory; whoever holds a `Server` can start it again by `serve`."""
     with _LOCK:
+        for server in _RUNNING.values():
+            server.handle = None  # the last reference: llama.cpp ends its threads here
         _RUNNING.clear()
 
 
@@ -49,6 +50,8 @@ atexit.register(stop_all)  # before the interpreter goes: a server thread must n
 
 
 def _start(path: Path, context: int, threads: int, parallel: int) -> Server:
+    # OpenMP reads this once, when it is loaded: threads that spin while they wait starve the sandbox and one another
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import xllamacpp
     except ModuleNotFoundError as error:
@@ -61,21 +64,16 @@ def _start(path: Path, context: int, threads: int, parallel: int) -> Server:
     params.n_parallel = parallel
     for cpu in (params.cpuparams, params.cpuparams_batch):
         cpu.n_threads = threads
-        cpu.poll = 0  # waiting threads sleep: spinning ones starve whatever else runs on a small machine
-    params.hostnames = ["127.0.0.1"] if isinstance(params.hostnames, list) else params.hostnames
-    params.port = _free_port()
+        cpu.poll = 0  # the same for a build without OpenMP
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0  # any free one
     params.verbosity = -1
     params.warmup = False
-    params.cache_prompt = True
+    params.ui = False
+    params.cache_ram_mib = 0  # its default keeps up to 8 GiB of old prompts
     params.prefill_assistant = True
     try:
         handle = xllamacpp.Server(params)
     except (RuntimeError, ValueError, OSError) as error:
         raise MissingError(f"{path.name} does not load: {error}.", "steelyard models pull checks the file.") from error
     return Server(handle.listening_address.rstrip("/"), handle)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
