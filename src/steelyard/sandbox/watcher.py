@@ -22,7 +22,7 @@ def watch(
 ) -> tuple[dict[str, Any], tuple[Any, ...]]:
     """Read what the program writes until it ends, by itself or by us; nothing of it is left when this returns."""
     kept = {fd: bytearray() for fd in streams}
-    reply: dict = {"end": "", "truncated": False}
+    reply: dict[str, Any] = {"end": "", "truncated": False}
     handle = os.pidfd_open(pid)
     poller = select.poll()
     for fd in (*streams, mark, handle):
