@@ -207,6 +207,7 @@ def test_write_report_reads_the_pool_and_judges(place: Path, tmp_path: Path) -> 
     text = Reader(out.read_text(encoding="utf-8")).text
     assert out == tmp_path / "new" / "race.html"
     assert "two-pass-is-faster" in text
+    assert "library-is-slower" in text  # a claim of a contender that was weighed
     assert "✓ holds 1" in text  # beyond the cache the synthetic two-pass takes 0.71 of the time: 1/0.71 = 1.41 >= 1.28
 
 

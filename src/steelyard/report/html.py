@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from steelyard import catalog
 from steelyard.core.errors import InputError
+from steelyard.core.spec import parse_spec, walk
 from steelyard.report.machines import describe
 from steelyard.report.sections import Section, gather
 from steelyard.report.terminal import number
@@ -37,7 +39,8 @@ def write_report(benchmarks: list[str], out: Path, pool: str | None = None) -> P
     with Pool(pool, readonly=True) as store:
         names = list(dict.fromkeys(benchmarks)) or measured(store)
         sections = [gather(store, name) for name in names]
-        ledger = judgements(store, names, measure=False) if names else []
+        cards = cards_of(sections)
+        ledger = judgements(store, cards, measure=False) if cards else []
         page = build_page(sections, ledger, written=time.time(), pool=store.path, own_pool=pool or "")
     out = Path(out)
     try:
@@ -48,6 +51,17 @@ def write_report(benchmarks: list[str], out: Path, pool: str | None = None) -> P
             f"{out} cannot be written: {error.strerror or error}.", "Give another file with --out."
         ) from error
     return out
+
+
+def cards_of(sections: Sequence[Section]) -> list[str]:
+    """The cards whose claims the page judges: the benchmarks', then those of the contenders and solvers weighed."""
+    names = [s.card.name for s in sections]
+    for source in (source for s in sections for source in s.sources):
+        try:
+            names += [part.name for part in walk(parse_spec(source.contender)) if part.name in catalog.entries()]
+        except InputError:
+            continue  # an imported name that is no spec
+    return list(dict.fromkeys(names))
 
 
 def build_page(

@@ -143,7 +143,8 @@ def trades(section: Section, series: Mapping[str, int]) -> list[Chart]:
         if not is_cost(s.metric) and s.metric.kind is not Kind.RATE and s.metric.direction is not Direction.NONE
     ]
     if is_cost(primary.metric):
-        pairs = [(q, primary) for q in good]
+        good.sort(key=lambda s: ("error" not in s.metric.name, s.metric.direction is not Direction.LOWER))
+        pairs = [(q, primary) for q in good]  # against a cost stand errors first: other figures often follow from it
     elif primary.metric.kind is Kind.RATE or primary.metric.direction is Direction.NONE:
         pairs = []
     else:

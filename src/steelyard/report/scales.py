@@ -74,8 +74,8 @@ def ticks(scale: Scale, unit: str = "1", most: int = 6) -> list[float]:
     """At most about `most` round values on the scale: powers of two for bytes, 1-2-5 otherwise."""
     if scale.log and unit == "B":
         first, last = math.ceil(math.log2(scale.low)), math.floor(math.log2(scale.high))
-        step = max(1, math.ceil((last - first + 1) / most))
-        return [2.0**e for e in range(first, last + 1) if e % step == 0]
+        every = max(1, math.ceil((last - first + 1) / most))
+        return [2.0**e for e in range(first, last + 1) if e % every == 0]
     if scale.log:
         decades = math.log10(scale.high / scale.low)
         if decades >= 1:
