@@ -9,7 +9,8 @@ from steelyard.core.card import Card
 from steelyard.core.interfaces import Outcome
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case
-from steelyard.llm.models import LocalModel, find_model, list_models, pull
+from steelyard.llm.fetch import pull
+from steelyard.llm.models import LocalModel, find_model, list_models
 
 Record = Callable[[Case, int, Outcome, float, float], None]
 
