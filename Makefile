@@ -10,7 +10,8 @@ quickstart: $(VENV)/.user
 	$(STEELYARD) run quickstart
 	$(STEELYARD) rank humaneval-pro
 	$(STEELYARD) rank softmax --where "kind == 'time'"
-	$(STEELYARD) claims softmax humaneval-pro self-debug --no-measure
+	$(STEELYARD) claims softmax --time 2m
+	$(STEELYARD) claims humaneval-pro self-debug --no-measure
 	$(STEELYARD) report
 	@echo "Next:  $(STEELYARD) show softmax   |   $(STEELYARD) compare torch two-pass --on softmax --where \"kind == 'time'\""
 	@echo "       $(STEELYARD) papers         |   open report.html   |   docs/running.md"

@@ -235,17 +235,14 @@ def test_killing_the_parent(box: Sandbox) -> None:
 
 
 def test_daemons(box: Sandbox) -> None:
-    name = f"steelyard-daemon-{os.getpid()}"
-    daemon = f"import os, time, subprocess\nif not os.fork():\n    os.setsid()\n    if not os.fork():\n        os.execv('/bin/sh', ['{name}', '-c', 'sleep 60; :'])\n    os._exit(0)\ntime.sleep(0.2)\n"
+    name, long = f"steelyard-daemon-{os.getpid()}", f"60.{os.getpid()}"  # nobody else's
+    daemon = f"import os, time, subprocess\nif not os.fork():\n    os.setsid()\n    if not os.fork():\n        os.execv('/bin/sh', ['{name}', '-c', 'sleep {long}; :'])\n    os._exit(0)\ntime.sleep(0.2)\n"
     assert box.check(daemon + RIGHT, TESTS).passed
-    assert name not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    assert (
-        box.command(["sh", "-c", f"(exec -a {name} sleep 60) >/dev/null 2>&1 & (setsid sleep 61 &) & echo done"]).stdout
-        == b"done\n"
-    )
-    assert not {"sleep 60", "sleep 61"} & set(
-        subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
-    )
+    stay = f"(exec -a {name} sleep 60) >/dev/null 2>&1 & (setsid sleep {long} &) & echo done"
+    assert box.command(["bash", "-c", stay]).stdout == b"done\n"
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert name not in running
+    assert long not in running
     threads = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n"
     passed = box.check(threads + RIGHT, TESTS)
     assert passed.passed

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steelyard.core.errors import InputError
+from steelyard.core.errors import InputError, SteelyardError
 from steelyard.core.interfaces import Outcome
-from steelyard.core.words import Case
+from steelyard.core.words import Case, Status
 
 ROUTES = {"solution": "chat", "completion": "completion", "output": ""}
 
@@ -104,19 +104,30 @@ def match(cases: Sequence[Case], predictions: Sequence[Prediction], partial: boo
 def score(
     bench: Any, pairs: Sequence[tuple[Case, Prediction]], workers: int, told: Callable[[], None] | None = None
 ) -> list[dict[str, Any]]:
-    """[{case, trial, status, error, metrics}] in the order given; `told` is called after each."""
+    """[{case, trial, status, error, metrics}] in the order given; `told` is called after each.
+
+    A scorer that breaks on one output is that row's `failed`. Ctrl-C waits for the programs under way, no longer.
+    """
 
     def one(pair: tuple[Case, Prediction]) -> dict[str, Any]:
         case, prediction = pair
-        result = bench.score(case, prediction.output, **prediction.options)
+        try:
+            result = bench.score(case, prediction.output, **prediction.options)
+        except SteelyardError:
+            raise
+        except Exception as error:
+            result = Outcome({}, Status.FAILED, f"the scorer broke: {type(error).__name__}: {error}")
         outcome = result if isinstance(result, Outcome) else Outcome(dict(result))
         if told:
             told()
         return {"case": case.id, "trial": prediction.trial, "status": str(outcome.status), "error": outcome.error,
                 "metrics": dict(outcome.metrics)}  # fmt: skip
 
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         return list(pool.map(one, pairs))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def summary(rows: Sequence[Mapping[str, Any]], cases: Sequence[Case], kinds: Mapping[str, Any]) -> dict[str, Any]:

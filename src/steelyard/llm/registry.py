@@ -1,12 +1,14 @@
-"""What Inspect finds through its entry point: our models, sandbox, hook, and a task for every language benchmark."""
+"""What Inspect finds through its entry point: our models, sandbox, hook, solvers, and a task a language benchmark."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from inspect_ai import Task, task
+from inspect_ai.solver import Solver, solver
 
 from steelyard import catalog
+from steelyard.core.contender import build
 from steelyard.core.spec import Spec
 from steelyard.llm import bridge, provider
 from steelyard.sandbox import inspect_provider
@@ -30,6 +32,16 @@ def _task(name: str) -> None:
     globals()[name.replace("-", "_")] = benchmark_task
 
 
+def _solver(name: str) -> None:
+    @solver(name=name)
+    def contender_solver(**options: Any) -> Solver:
+        """One of Steelyard's solvers; its options are those of `steelyard show NAME`."""
+        made: Solver = build(catalog.find(name).load(), options, name).solver()
+        return made
+
+
+for _entry in catalog.contenders("solver"):
+    _solver(_entry.name)
 for _entry in catalog.benchmarks():
     if _entry.card.interface == "generator":
         _task(_entry.name)

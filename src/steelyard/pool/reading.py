@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+MEMORY = "700MiB"  # past this DuckDB spills to disk: a question to the pool must not crowd out what is being measured
 KEY = ", ".join(f'"{name}"' for name in ResumeKey._fields)
 
 # One number for each (resume key, metric): the one that was started last; of those started together, a number goes
@@ -53,7 +55,10 @@ def connect(store: Store, snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnect
 
     con = duckdb.connect(":memory:", config={"python_enable_replacements": False})
     try:
-        con.execute(f"SET temp_directory = {_text(tempfile.gettempdir() + '/steelyard-duckdb')}")
+        # A folder of this connection alone (DuckDB makes it when it spills, and deletes it).
+        spill = f"{tempfile.gettempdir()}/steelyard-duckdb-{os.getpid()}-{os.urandom(4).hex()}"
+        con.execute(f"SET temp_directory = {_text(spill)}")
+        con.execute(f"SET memory_limit = '{MEMORY}'")
         con.register("_journal", snapshot.journal)
         sources = ["SELECT * FROM _journal"]
         names = [part.name for part in snapshot.parts]

@@ -59,7 +59,10 @@ def print_table(
     for at, column in enumerate(columns):
         first = at == 0
         table.add_column(
-            Text((headers or columns)[at]), justify="right" if column in numeric else "left", no_wrap=first, overflow="fold"
+            Text((headers or columns)[at]),
+            justify="right" if column in numeric else "left",
+            no_wrap=first,
+            overflow="fold",
         )
     for row in rows:
         cells = ["" if row.get(c) is None else str(row[c]) for c in columns]

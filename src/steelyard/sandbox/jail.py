@@ -20,17 +20,15 @@ from typing import Any
 from ..core.errors import MissingError
 from . import seccomp
 
+# What programs import most. Not more: each page that the zygote has is work at every fork.
 PRELOAD = [
     "abc",
     "bisect",
     "collections",
     "collections.abc",
     "copy",
-    "dataclasses",
     "datetime",
-    "decimal",
     "enum",
-    "fractions",
     "functools",
     "hashlib",
     "heapq",
@@ -40,7 +38,6 @@ PRELOAD = [
     "operator",
     "random",
     "re",
-    "statistics",
     "string",
     "time",
     "typing",

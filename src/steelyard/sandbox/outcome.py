@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Limits:
     output_bytes: int = 64 * KIB
     open_files: int = 256
 
+    @functools.lru_cache(maxsize=64)  # noqa: B019  (frozen: equal limits share an entry)
     def wire(self) -> dict[str, Any]:
         """These limits as JSON, with cpu_s filled in (whole seconds, at least 1)."""
         cpu = math.ceil(self.wall_s) + 1 if self.cpu_s is None else max(1, math.ceil(self.cpu_s))

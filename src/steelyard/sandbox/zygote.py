@@ -44,6 +44,7 @@ else:  # beside this file, not in a package: the jail has no package
     import watcher
 
 NEW_PID, SHARE_MEMORY, DETACH = 0x20000000, 0x00000100, 2
+STACK = 16 << 20  # bytes, of the thread that becomes a program's main thread
 
 
 class Zygote:
@@ -54,8 +55,12 @@ class Zygote:
         self.jail, blobs = self.receive()
         self.jail["filter"] = blobs[0]
         self.mounted: tuple[int, int] | None = None
-        # pid 1 of a program's namespace shares our memory and waits on this stack
-        self.stack = ctypes.create_string_buffer(1 << 16)
+        self.bounds: tuple[str, dict[str, Any], list[Any]] = "", {}, []
+        # the first process of a program's namespace shares our memory and waits on this stack
+        self.stack = ctypes.create_string_buffer(1 << 14)
+        self.top = ctypes.c_void_p((ctypes.addressof(self.stack) + len(self.stack)) & ~63)
+        self.wait = ctypes.cast(inmate.libc.pause, ctypes.c_void_p)
+        self.namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
         site.setquit()
         site.setcopyright()
         site.sethelper()
@@ -93,16 +98,38 @@ class Zygote:
             rest = rest[os.write(self.channel, rest) :]
 
     def serve(self) -> None:
-        pristine = dict(vars(builtins))  # for the tests, whatever the candidate did to the builtins it sees
-        inmate.untrack(pristine)
+        """Start the thread that does everything: at its bottom a C loop takes steps from `self.todo`; each step adds the next."""
+        self.pristine = dict(vars(builtins))  # for the tests, whatever the candidate did to the builtins it sees
+        self.todo: collections.deque[Any] = collections.deque([self.cycle])
+        take = self.todo.popleft
+        steps = iter(take, None)
+        ctypes.pythonapi.Py_IncRef(
+            ctypes.py_object(steps)
+        )  # its deallocator, alone here, does not bear to be untracked
+        arguments = map(operator.call, steps), 0  # deque(steps, 0) takes each step and keeps none
+        inmate.hide(arguments)
+        for hidden in (steps, take, self.todo, self.pristine):
+            inmate.untrack(hidden)
+        gc.collect()
+        inmate.libc.malloc_trim(0)
         gc.freeze()  # what is here now stays where it is in every child
-        while True:
-            request, blobs = self.receive()
-            try:
-                reply, streams = self.program(request, blobs, pristine)
-            except Exception as error:
-                reply, streams = {"end": "runner", "message": f"{type(error).__name__}: {error}"}, (b"", b"")
-            self.answer(reply, streams)
+        _thread.stack_size(STACK)
+        _thread.start_new_thread(collections.deque, arguments)
+        del arguments, steps, take
+        forever = _thread.allocate_lock()
+        forever.acquire()
+        forever.acquire()
+
+    def cycle(self) -> None:
+        """Take one request and answer it; or, in the process forked for it, line up its steps and return to the loop."""
+        request, blobs = self.receive()
+        try:
+            answer = self.program(request, blobs)
+        except Exception as error:
+            answer = {"end": "runner", "message": f"{type(error).__name__}: {error}"}, (b"", b"")
+        if answer:
+            self.answer(*answer)
+            self.todo.append(self.cycle)
 
     def clean(self, size: int, executable: bool) -> None:
         """An empty /tmp of `size` bytes."""
@@ -125,38 +152,35 @@ class Zygote:
         inmate.must(inmate.libc.mount(b"tmp", tmp.encode(), b"tmpfs", flags, options), "mount /tmp")
         self.mounted = size, executable
 
-    def program(
-        self, request: dict[str, Any], blobs: list[Any], pristine: dict[str, Any]
-    ) -> tuple[dict[str, Any], tuple[Any, ...]]:
-        """Run one program to its end: the reply and (stdout, stderr)."""
+    def program(self, request: dict[str, Any], blobs: list[Any]) -> tuple[dict[str, Any], tuple[Any, ...]] | None:
+        """Run one program to its end: the reply and (stdout, stderr). None in the program's own process."""
         limits, kind = request["limits"], request["kind"]
         if not self.jail["keep"] and request["clean"]:
             self.clean(limits["tmp_bytes"], kind == "command")
+        if self.bounds[:2] != (kind, limits):
+            self.bounds = kind, limits, inmate.bounds(self.jail, kind, limits)
         mark, mark_in = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)  # packets, not a stream
         (out, out_in), (err, err_in) = os.pipe(), os.pipe()
-        stdin = os.memfd_create("stdin")
-        opened = [mark, mark_in, out, out_in, err, err_in, stdin]
+        opened = [mark, mark_in, out, out_in, err, err_in]
         try:
-            with open(stdin, "wb", closefd=False) as file:
-                file.write(blobs.pop(0))
-            os.lseek(stdin, 0, os.SEEK_SET)
+            stdin = self.stdin(blobs.pop(0))
+            opened.append(stdin)
             token = os.urandom(32)
-            box: list[Any] = []
-            ready = _thread.allocate_lock()
-            ready.acquire()
-            fds = stdin, out_in, err_in, mark_in
-            arguments = self.steps(request, blobs, pristine, fds, token, box, ready)
+            module = types.ModuleType("__main__" if kind == "run" else "candidate")
+            steps = self.steps(request, blobs, module, mark_in, token)
             started = time.monotonic()
-            _thread.start_new_thread(collections.deque, arguments)
-            del arguments
-            ready.acquire()
-            for fd in fds:
+            pid, init = self.fork()
+            if not pid:
+                self.enter(kind, (stdin, out_in, err_in, mark_in), module, token)
+                self.todo.extend(steps)
+                del self.todo, self.pristine  # from here on only the loop knows them
+                opened.clear()
+                return None
+            for fd in (stdin, out_in, err_in, mark_in):
                 os.close(fd)
                 opened.remove(fd)
-            if isinstance(box[0], BaseException):
-                raise box[0]
             try:
-                return watcher.watch(box[0], box[1], (out, err), mark, token, limits, started)
+                return watcher.watch(pid, init, (out, err), mark, token, limits, started)
             except BaseException:
                 sys.excepthook(*sys.exc_info())
                 os._exit(1)  # whatever went wrong here, the program does not go on: it ends with the jail
@@ -164,73 +188,55 @@ class Zygote:
             for fd in opened:
                 os.close(fd)
 
-    def steps(
-        self,
-        request: dict[str, Any],
-        blobs: list[Any],
-        pristine: dict[str, Any],
-        fds: tuple[Any, ...],
-        token: bytes,
-        box: list[Any],
-        ready: _thread.LockType,
-    ) -> tuple[Any, ...]:
-        """What a program's thread does, as the arguments of deque, which takes each step and keeps none; hidden.
+    def stdin(self, text: bytes) -> int:
+        """A file to read `text` from, as a descriptor."""
+        if not text:
+            return os.open("/dev/null", os.O_RDONLY)
+        fd = os.memfd_create("stdin")
+        with open(fd, "wb", closefd=False) as file:
+            file.write(text)
+        os.lseek(fd, 0, os.SEEK_SET)
+        return fd
 
-        They are made here, and the thread starts after, so that no frame holds a part of them when it forks.
-        """
-        kind, mark = request["kind"], fds[3]
-        module = types.ModuleType("__main__" if kind == "run" else "candidate")
+    def steps(
+        self, request: dict[str, Any], blobs: list[Any], module: types.ModuleType, mark: int, token: bytes
+    ) -> list[Any]:
+        """What a program's process does once it is stripped; hidden."""
         space = vars(module)
         space["__builtins__"] = builtins
-        bounds = inmate.bounds(self.jail, kind, request["limits"])
-        todo: list[Any] = [(self.enter, kind, bounds, fds, box, ready, module, token)]
-        if kind == "check":
-            candidate, tests = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
-            blobs.clear()
-            todo += [
-                (exec, candidate, space),
-                (space.__setitem__, "__builtins__", pristine),
-                (exec, compile(tests, "<tests>", "exec"), space),
-                (exec, inmate.FLUSH, {"streams": (sys.stdout, sys.stderr), "BaseException": BaseException}),
-                (os.write, mark, token),
-                (os._exit, 0),
-            ]
-        else:
-            todo.append((inmate.act, kind, mark, request, blobs, space))
-        steps = iter(collections.deque(functools.partial(*step) for step in todo))
-        arguments = map(operator.call, steps), 0
-        inmate.hide(arguments, space, pristine)
-        return arguments
+        if request["kind"] != "check":
+            return [functools.partial(inmate.act, request["kind"], mark, request, blobs, space)]
+        candidate, tests = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
+        blobs.clear()
+        steps: list[Any] = [
+            functools.partial(exec, candidate, space),
+            functools.partial(space.__setitem__, "__builtins__", self.pristine),
+            functools.partial(exec, compile(tests, "<tests>", "exec"), space),
+            functools.partial(
+                exec, inmate.FLUSH, {"streams": (sys.stdout, sys.stderr), "BaseException": BaseException}
+            ),
+            functools.partial(os.write, mark, token),
+            functools.partial(os._exit, 0),
+        ]
+        inmate.hide(steps, space, self.pristine)
+        return steps
 
-    def enter(
-        self,
-        kind: str,
-        limits: list[Any],
-        fds: tuple[Any, ...],
-        box: list[Any],
-        ready: _thread.LockType,
-        module: types.ModuleType,
-        token: bytes,
-    ) -> None:
-        """First step, in the new thread: fork, and return in the child only, stripped and limited."""
+    def fork(self) -> tuple[int, int]:
+        """Fork into a pid namespace of its own: (0, 0) in the child, its pid and that of its namespace's first process here."""
+        init = 0
+        if self.jail["jailed"]:
+            inmate.must(inmate.libc.unshare(NEW_PID), "unshare")
+            # The namespace's first process only waits: when it is killed, the kernel kills all that the program started.
+            init = inmate.must(inmate.libc.clone(self.wait, self.top, SHARE_MEMORY | signal.SIGCHLD, None), "clone")
+        pid = os.fork()
+        if init and pid:
+            inmate.must(inmate.libc.setns(self.namespace, NEW_PID), "setns")
+        return pid, init if pid else 0
+
+    def enter(self, kind: str, fds: tuple[int, ...], module: types.ModuleType, token: bytes) -> None:
+        """In the child: give up everything but what the program may have."""
         try:
-            init = 0
-            if self.jail["jailed"]:
-                inmate.must(inmate.libc.unshare(NEW_PID), "unshare")
-                # The namespace's first process only waits: when it is killed, the kernel kills all that the program started.
-                top = ctypes.c_void_p((ctypes.addressof(self.stack) + len(self.stack)) & ~63)
-                wait = ctypes.cast(inmate.libc.pause, ctypes.c_void_p)
-                init = inmate.must(inmate.libc.clone(wait, top, SHARE_MEMORY | signal.SIGCHLD, None), "clone")
-            pid = os.fork()
-            if pid:
-                box += [pid, init]
-        except BaseException as error:
-            box += [error]
-        if box:
-            ready.release()
-            raise SystemExit  # ends this thread, silently
-        try:
-            inmate.strip(self.jail, kind, limits, fds)
+            inmate.strip(self.jail, kind, self.bounds[2], fds)
             sys.modules["__main__"] = types.ModuleType("__main__")
             sys.modules[module.__name__] = module
             if kind == "check":
