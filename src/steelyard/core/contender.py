@@ -71,10 +71,14 @@ def config_of(instance: Any) -> dict[str, Any]:
 
 
 def source_hash(*things: Any) -> str:
-    """A hash over the files that define `things` (classes, functions, modules or instances of classes)."""
+    """A hash over the files that define `things` (classes with their bases, functions, modules, instances)."""
     digest = hashlib.sha256()
+    holders: list[Any] = []
     for thing in things:
         holder = thing if isinstance(thing, type | types.ModuleType | types.FunctionType) else type(thing)
+        bases = holder.__mro__ if isinstance(holder, type) else (holder,)
+        holders += [b for b in bases if getattr(b, "__module__", "") not in ("builtins", "typing", "abc")]
+    for holder in holders:
         module = holder if isinstance(holder, types.ModuleType) else sys.modules.get(holder.__module__)
         path = getattr(module, "__file__", None)
         try:

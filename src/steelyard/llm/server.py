@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,4 +77,12 @@ def _start(path: Path, context: int, threads: int, parallel: int) -> Server:
         handle = xllamacpp.Server(params)
     except (RuntimeError, ValueError, OSError) as error:
         raise MissingError(f"{path.name} does not load: {error}.", "steelyard models pull checks the file.") from error
-    return Server(handle.listening_address.rstrip("/"), handle)
+    server = Server(handle.listening_address.rstrip("/"), handle)
+    _await_loop(server.url)
+    return server
+
+
+def _await_loop(url: str) -> None:
+    """Return when the server's own loop has answered: one that is stopped before its loop begins never ends."""
+    with urllib.request.urlopen(f"{url}/slots", timeout=120) as answer:
+        answer.read()

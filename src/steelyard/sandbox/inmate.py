@@ -78,10 +78,10 @@ def refuse_tracing(event: str, arguments: object) -> None:
 
 def prepare(jail: dict[str, Any]) -> None:
     """Before the first program: what every forked process inherits. Each page left alone after a fork saves microseconds."""
-    prctl(4, 0)  # PR_SET_DUMPABLE: nobody reads this process nor a fork of it, not even through its own /proc/self/mem
     prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans of a program come here
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # if the machine runs out of memory all the same, a program goes first
+    prctl(4, 0)  # PR_SET_DUMPABLE: nobody reads this process nor a fork of it, not even through its own /proc/self/mem
     if not jail["jailed"]:
         return
     if libc.prctl(39, 0, 0, 0, 0) != 1:  # PR_GET_NO_NEW_PRIVS
@@ -113,13 +113,17 @@ def bounds(jail: dict[str, Any], kind: str, limits: dict[str, Any]) -> list[Any]
     ):  # virtual machines of other languages reserve far more than they use: those are watched
         values[resource.RLIMIT_AS] = limits["memory_bytes"]
     if jail["jailed"]:
-        ours = 0 if os.getuid() == 0 else 2  # the zygote and the first process count too where all are one user
+        ours = 0 if os.getuid() == 0 else 3  # the zygote's threads and the first process count where all are one user
         values[resource.RLIMIT_NPROC] = limits["processes"] + ours
     pairs = []
     for what, value in values.items():
         hard = resource.getrlimit(what)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        pairs.append((what, (value, value)))
+        most = value + (
+            what == resource.RLIMIT_CPU
+        )  # SIGXCPU tells what happened; who ignores it is killed a second later
+        if hard != resource.RLIM_INFINITY:
+            value, most = min(value, hard), min(most, hard)
+        pairs.append((what, (value, most)))
     return pairs
 
 

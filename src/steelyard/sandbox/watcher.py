@@ -100,7 +100,7 @@ def watch(
     if not reply["end"]:
         reply["code" if code >= 0 else "signal"] = abs(code)
         reply["end"] = "report" if "report" in reply else "exit" if code >= 0 else "signal"
-        if code == -signal.SIGKILL and reply["cpu_seconds"] >= limits["cpu_s"] - 0.1:
+        if code == -signal.SIGXCPU or (code == -signal.SIGKILL and reply["cpu_seconds"] > limits["cpu_s"] / 2):
             reply["end"] = "timeout"
         elif code == -signal.SIGKILL and out_of_memory():
             reply["end"] = "memory"

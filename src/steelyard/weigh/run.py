@@ -149,6 +149,9 @@ class _Session:
     def _measure(self, cells: list[Cell]) -> None:
         """Measure the cells the pool lacks, in their order, and record each as it ends."""
         todo = [cell for cell in cells if self.plan.key(cell) not in self.have]
+        if self.plan.card.timing:  # a round is taken whole: times of another day are not paired with today's
+            rounds = {(cell.case.id, cell.trial) for cell in todo}
+            todo = [cell for cell in cells if (cell.case.id, cell.trial) in rounds]
         self.report.done += len(cells) - len(todo)
         self.progress.skip(len(cells) - len(todo))
         if not todo:
