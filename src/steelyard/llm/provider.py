@@ -90,7 +90,7 @@ class LocalAPI(ModelAPI):
     async def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         # a client of its own for each request: Inspect keeps a model over several event loops, a client lives in one
         url = (await asyncio.to_thread(serve, *self.settings)).url
-        async with httpx.AsyncClient(base_url=url, timeout=None) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=None, trust_env=False) as client:
             answer = await client.post(route, json=body)
         if answer.status_code == 400 and "exceed_context_size" in answer.text:
             raise _TooLong(answer.json()["error"]["message"])
