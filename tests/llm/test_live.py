@@ -131,12 +131,28 @@ def test_a_refusal_has_no_score_and_counts_as_refused(monkeypatch):
     output = ModelOutput.from_content("m", "I cannot help.", stop_reason="content_filter")
     score = SimpleNamespace(metadata={"metrics": {"pass_at_1": 0.0}, "status": "ok"}, value=0.0)
     sample = SimpleNamespace(
-        model_usage={}, working_time=1.0, total_time=1.0, events=[], messages=[], output=output, error=None, limit=None,
+        model_usage={}, working_time=1.0, total_time=1.0, events=[], messages=[], output=output, error=None, limit=None, metadata={},
         scores={"steelyard": score},
     )  # fmt: skip
     outcome = _outcome(sample)
     assert outcome.status is Status.REFUSED
     assert "pass_at_1" not in outcome.metrics
+
+
+def test_text_to_continue_that_went_out_as_a_message_is_said(tmp_path):
+    from inspect_ai.model import ModelOutput, ModelUsage
+
+    from steelyard.llm.bridge import _outcome
+
+    output = ModelOutput.from_content("m", "x")
+    said = {}
+    for name in ("openai/gpt-4o", "steelyard/smollm2"):
+        sample = SimpleNamespace(
+            model_usage={name: ModelUsage(input_tokens=1, output_tokens=1)}, working_time=1.0, total_time=1.0, events=[],
+            messages=[], output=output, error=None, limit=None, scores={}, metadata={"raw": True},
+        )  # fmt: skip
+        said[name] = "route" in _outcome(sample).artifacts
+    assert said == {"openai/gpt-4o": True, "steelyard/smollm2": False}
 
 
 def test_our_solver_works_in_somebody_elses_task(tmp_path):

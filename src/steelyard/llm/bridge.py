@@ -18,7 +18,7 @@ from typing import Any
 from inspect_ai import Task
 from inspect_ai import eval as inspect_eval
 from inspect_ai.dataset import Sample
-from inspect_ai.hooks import Hooks, SampleEnd, hooks
+from inspect_ai.hooks import Hooks, SampleEnd, TaskStart, hooks
 from inspect_ai.log import EvalSample
 from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
@@ -40,6 +40,7 @@ from steelyard.llm.server import stop_all
 GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 SERVER = ("threads", "parallel", "context")
 PROVIDER = ("base_url", "device", "tensor_parallel_size", "max_model_len")
+RAW_TAKERS = ("steelyard/", "vllm-completions/", "openai-api-completions/")
 LATE = "steelyard: the time of the run is up"
 
 
@@ -126,14 +127,17 @@ def make_task(
 
 
 def _sample(bench: Any, case: Case, prompting: dict[str, Any]) -> Sample:
+    messages = bench.prompt(case, **prompting)
     metadata: dict[str, Any] = {"attributes": dict(case.attributes)}
+    if messages[0].role == "raw":
+        metadata["raw"] = True
     if hasattr(bench, "visible_tests"):
         metadata["visible_tests"] = list(bench.visible_tests(case, **prompting))
     if hasattr(bench, "program"):
         token = f"{id(bench)}/{case.id}"
         remember(token, lambda output: str(bench.program(case, output, **prompting)))
         metadata["steelyard_program"] = token
-    return Sample(id=case.id, input=[_chat(m) for m in bench.prompt(case, **prompting)], metadata=metadata, target="")
+    return Sample(id=case.id, input=[_chat(m) for m in messages], metadata=metadata, target="")
 
 
 def _chat(message: Message) -> Any:
@@ -192,6 +196,7 @@ class _Run:
     def __init__(self, cases: Mapping[str, Case], record: Record, deadline: float | None) -> None:
         self.cases, self.record, self.deadline = cases, record, deadline
         self.trial = 0
+        self.task_id = ""  # the name of Inspect's log ends in it
         self.waiting: set[str] = set()
         self.cut: list[SampleEnd] = []
         self.broken: BaseException | None = None
@@ -207,6 +212,10 @@ class Recorder(Hooks):
     def enabled(self) -> bool:
         return _run is not None
 
+    async def on_task_start(self, data: TaskStart) -> None:
+        if _run is not None:
+            _run.task_id = data.spec.task_id
+
     async def on_sample_end(self, data: SampleEnd) -> None:
         run, case_id = _run, str(data.sample.id)
         if run is None or case_id not in run.waiting:
@@ -219,7 +228,7 @@ class Recorder(Hooks):
 
 
 def _record(run: _Run, sample: EvalSample) -> None:
-    outcome = _outcome(sample)
+    outcome = _outcome(sample, f"_{run.task_id}.eval#{sample.id}")
     if outcome is None or run.broken is not None:
         return
     try:
@@ -229,8 +238,8 @@ def _record(run: _Run, sample: EvalSample) -> None:
         run.broken = error
 
 
-def _outcome(sample: EvalSample) -> Outcome | None:
-    """What one Inspect sample amounts to; None for one that was never begun."""
+def _outcome(sample: EvalSample, log: str = "") -> Outcome | None:
+    """What one Inspect sample amounts to; None for one that was never begun. log: end of its log's name, and its id."""
     usage = list((sample.model_usage or {}).values())
     metrics: dict[str, float] = {
         "input_tokens": float(sum(u.input_tokens for u in usage)),
@@ -240,6 +249,10 @@ def _outcome(sample: EvalSample) -> Outcome | None:
     }
     prompt = "\n\n".join(f"[{m.role}]\n{m.text}" for m in sample.messages if m.role != "assistant")
     artifacts = {"prompt": prompt, "output": sample.output.completion if sample.output else ""}
+    if log:
+        artifacts["inspect_log"] = log
+    if sample.metadata.get("raw") and not all(name.startswith(RAW_TAKERS) for name in sample.model_usage):
+        artifacts["route"] = "the text to continue was sent as a user's message: this provider takes no raw text"
     if sample.error is not None:
         if LATE in sample.error.message:
             return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from inspect_ai import Task, task
+from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.solver import Solver, solver
 
 from steelyard import catalog
 from steelyard.core.contender import build
+from steelyard.core.errors import InputError
 from steelyard.core.spec import Spec
 from steelyard.llm import bridge, provider
 from steelyard.sandbox import inspect_provider
@@ -23,7 +25,10 @@ def _task(name: str) -> None:
         card = catalog.benchmark(name).card
         scopes = {o.name: o.scope for o in card.options}
         own = {k: v for k, v in options.items() if scopes.get(k) != "contender"}
-        bench = catalog.benchmark(name).load()(**own)
+        try:
+            bench = build(catalog.benchmark(name).load(), own, name)
+        except InputError as error:
+            raise PrerequisiteError(str(error)) from error
         prompting = {k: v for k, v in options.items() if scopes.get(k) == "contender"}
         chosen = bridge.Chosen("", {}, {}, prompting, (), "")
         cases = list(bench.cases(data))[:limit]
