@@ -69,3 +69,10 @@ def test_an_empty_pool_says_what_to_run(tmp_path):
 def test_data_that_is_not_there_is_an_environment_error(tmp_path):
     done = steelyard("run", "humaneval-pro", "--data", "/no/such/file", pool=tmp_path / "pool", check=3)
     assert "/no/such/file" in done.stderr
+
+
+def test_doctor_looks_at_everything_and_ends_with_0_or_3(tmp_path):
+    done = steelyard("doctor", "--json", pool=tmp_path / "pool")
+    assert done.returncode in (0, 3), done.stderr
+    what = {row["what"] for row in json.loads(done.stdout)}
+    assert {"python", "native kernels", "pool", "machine", "model smollm2"} <= what

@@ -42,7 +42,8 @@ def _native() -> dict[str, str]:
     if importlib.util.find_spec("steelyard._native"):
         from steelyard import _native
 
-        return _row("native kernels", True, f"built; this CPU runs {', '.join(_native.supported_isas())}")
+        runs = [name for name, reason in _native.isas().items() if not reason]
+        return _row("native kernels", True, f"built; this CPU runs {', '.join(runs)}")
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     cure = "pip install --force-reinstall --no-deps steelyard" if compiler else "install a C++20 compiler and reinstall"
     return _row("native kernels", False, "not built: softmax kernels other than torch, numpy, scipy", cure)

@@ -130,6 +130,7 @@ def bounds(jail: dict[str, Any], kind: str, limits: dict[str, Any]) -> list[Any]
 def strip(jail: dict[str, Any], kind: str, limits: list[Any], fds: tuple[Any, ...]) -> None:
     """Leave this process with three streams, the pipe for its end, its limits, and nothing else."""
     os.setsid()
+    os.sched_setaffinity(0, jail["processors"])
     for number in range(3):
         os.dup2(fds[number], number)
     os.closerange(3, fds[3])

@@ -73,6 +73,7 @@ class Jail:
 
     packages: a folder of Python packages that programs may import (read-only); None for the standard library alone.
     readable: more host paths that programs may read (toolchains), at their own place.
+    processor: where the zygote itself stays, so that a fork finds its memory near; programs may run on all.
     keep: files in /tmp stay from one program to the next, up to tmp_bytes together.
     Raises MissingError where a jail cannot be had, saying why.
     """
@@ -84,6 +85,7 @@ class Jail:
         readable: Sequence[Path] = (),
         keep: bool = False,
         tmp_bytes: int = 0,
+        processor: int | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -92,6 +94,7 @@ class Jail:
         hello: dict[str, Any] = {
             "jailed": jailed,
             "keep": keep,
+            "processor": processor,
             "tmp_bytes": tmp_bytes,
             "preload": PRELOAD,
             "user": USER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import deque
@@ -41,7 +42,8 @@ class Sandbox:
             bubblewrap()
         self.isolation = isolation
         self.jobs = jobs or len(os.sched_getaffinity(0))
-        self._start: Callable[[], Jail] = lambda: Jail(isolation, packages, readable)
+        processors = itertools.cycle(sorted(os.sched_getaffinity(0)))
+        self._start: Callable[[], Jail] = lambda: Jail(isolation, packages, readable, processor=next(processors))
         self._idle: list[Jail] = []
         self._running = 0
         self._alone = False

@@ -69,6 +69,9 @@ class Zygote:
         sys.path[0] = self.jail["tmp"]
         sys.path += self.jail["packages"]
         del sys.modules["inmate"], sys.modules["watcher"]
+        self.jail["processors"] = os.sched_getaffinity(0)
+        if self.jail["processor"] is not None:
+            os.sched_setaffinity(0, {self.jail["processor"]})
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.environ.pop("LD_BIND_NOW", None)
         inmate.prepare(self.jail)
