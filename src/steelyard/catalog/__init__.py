@@ -15,6 +15,7 @@ from typing import Any
 from steelyard.core.card import Card, read_card
 from steelyard.core.contender import build, contender
 from steelyard.core.errors import InputError, MissingError, unknown
+from steelyard.core.interfaces import Replay
 from steelyard.core.spec import Spec
 
 ENTRY_POINTS = "steelyard.cards"
@@ -96,6 +97,8 @@ def make_contender(spec: Spec, interface: str) -> Any:
         if entry.card.interface != interface:
             raise InputError(f"{name} offers {entry.card.interface!r}; this benchmark needs {interface!r}.")
         return build(entry.load(), spec.options, name)
+    if name.startswith("replay:"):
+        return Replay(name.removeprefix("replay:"))
     if ":" in name:
         return _own(spec)
     raise unknown("contender", name, [e.name for e in contenders(interface)])

@@ -95,7 +95,9 @@ class Card(_Strict):
     """The facts of one benchmark or contender.
 
     row: its number among the seventy systems, 0 when it is not one of them.
-    entry: `module:attribute` that is imported when the thing is used, never before.
+    entry: `module:attribute` that is imported when the thing is used, never before; none where interface is `imported`
+        (such a card is kept in the pool beside the measurements that an importer brought).
+    data: the name of the official data's folder or file, where it is not the benchmark's own name.
     contenders, baseline: what a benchmark weighs, and against what, when the user names nothing else.
     """
 
@@ -107,14 +109,18 @@ class Card(_Strict):
     row: int = 0
     track: str = ""
     family: str = ""
-    interface: Literal["generator", "kernel", "engine", "transform", "learner", "estimator", "translator", "solver"]
-    entry: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    interface: Literal[
+        "generator", "kernel", "engine", "transform", "learner", "estimator", "translator", "solver", "analysis",
+        "imported",
+    ]  # fmt: skip
+    entry: Annotated[str, Field(pattern=r"^([\w.]+:\w+)?$")] = ""
     paper: Paper | None = None
     licence: str = "Apache-2.0"
     protocol: str = ""
     metrics: list[MetricFacts] = []
     options: list[OptionFacts] = []
     needs: list[str] = []
+    data: str = ""
     contenders: list[str] = []
     baseline: str = ""
     timing: bool = False
@@ -128,6 +134,8 @@ class Card(_Strict):
             raise ValueError("a benchmark's card needs track and at least one [[metrics]]")
         if self.kind == "contender" and not self.family:
             raise ValueError("a contender's card needs family")
+        if (self.interface == "imported") == bool(self.entry):
+            raise ValueError("a card needs entry, `module:attribute`, unless its interface is 'imported'")
         ids = [claim.id for claim in self.claims]
         if twice := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"claim id {sorted(twice)[0]!r} stands twice")

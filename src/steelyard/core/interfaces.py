@@ -51,6 +51,26 @@ class Generator(Protocol):
     def answer(self, case: Case, trial: int) -> str: ...
 
 
+@runtime_checkable
+class Analysis(Protocol):
+    """A procedure over tables of numbers that others measured: an aggregation, an agreement test, a rating, a score.
+
+    The benchmark that asks for it says what it hands over and what it wants back.
+    """
+
+    def __call__(self, data: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """`replay:NAME`: what was published under this name in the benchmark's data, scored again beside what runs here.
+
+    A benchmark that measures finds the record itself, in the case's payload or its data.
+    """
+
+    name: str
+
+
 class Benchmark(Protocol):
     """Cases and how they are measured. Options of the benchmark are keyword arguments of its constructor."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from steelyard.core.errors import InputError
 from steelyard.core.words import Measurement
-from steelyard.pool import blobs, journal, parts, reading
+from steelyard.pool import blobs, cards, journal, parts, reading
 from steelyard.pool.schema import COLUMNS, ResumeKey, conform, folder, plain_row, table_of
 from steelyard.pool.snapshot import Reader
 from steelyard.pool.store import open_store
@@ -21,6 +21,7 @@ from steelyard.pool.trouble import Problem, told
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from steelyard.core.card import Card
     from steelyard.pool.upkeep import Info
 
 SEAL_BYTES = 16 << 20  # a journal segment is sealed at this size, so that reading live journals stays quick
@@ -200,6 +201,21 @@ class Pool:
     def get_blob(self, key: str) -> bytes:
         """The artifact with content hash `key`. Raises MissingError if it is not here or is damaged."""
         return blobs.get_blob(self.store, key)
+
+    # Cards of imported benchmarks
+
+    def put_card(self, card: Card) -> Card:
+        """Keep the card of a benchmark that was imported; see pool.cards. Returns it joined to what was known."""
+        with self._writing("storing a card"):
+            return cards.put_card(self.store, card)
+
+    def card(self, benchmark: str) -> Card | None:
+        """The card of an imported benchmark; None where the pool has none."""
+        return cards.get_card(self.store, benchmark)
+
+    def cards(self) -> list[str]:
+        """The imported benchmarks, by name."""
+        return cards.names(self.store)
 
     # Reading
 

@@ -190,11 +190,12 @@ def _measure(pool: Pool, members: Sequence[Member], data: str | None, where: Any
 
 
 def _data_for(benchmark: str, data: str | None) -> str | None:
-    """`--data` is a file, or a folder with one file or folder for each benchmark, named like it."""
+    """`--data` is a file, or a folder with one file or folder for each benchmark, named like it or as its card says."""
     if data is None or not Path(data).is_dir():
         return data
-    stem = benchmark.replace("-", "_")
-    found = sorted(p for p in Path(data).iterdir() if p.name.split(".")[0] in (stem, benchmark))
+    named = catalog.benchmark(benchmark).card.data
+    names = {named} if named else {benchmark, benchmark.replace("-", "_")}
+    found = sorted(p for p in Path(data).iterdir() if p.name.split(".")[0] in names)
     return str(found[0]) if found else None
 
 

@@ -71,7 +71,7 @@ def load_all(pool: Pool, benchmarks: Sequence[str], metric: str, where: Where | 
 def measured(pool: Pool) -> list[str]:
     """The benchmarks that the pool has measurements of and the catalog has cards of."""
     table = pool.query("SELECT DISTINCT benchmark FROM measurements ORDER BY benchmark")
-    known = {e.name for e in catalog.benchmarks()}
+    known = {e.name for e in catalog.benchmarks()} | set(pool.cards())
     return [name for name in table.column(0).to_pylist() if name in known]
 
 
@@ -80,8 +80,6 @@ def rank_and_print(benchmarks: Sequence[str], *, metric: str, where: str, pool: 
     from steelyard.pool import Pool
     from steelyard.stats.claims import compile_where
 
-    for name in benchmarks:
-        catalog.benchmark(name)
     with Pool(pool, readonly=True) as store:
         names = list(benchmarks) or measured(store)
         if not names:

@@ -47,6 +47,15 @@ class Scores:
         return self.values[self.contenders.index(contender)]
 
 
+def card_of(pool: Pool, benchmark: str) -> Card:
+    """The card of a benchmark: the catalog's, else the one that an import left in the pool. InputError for neither."""
+    known = {entry.name: entry.card for entry in catalog.benchmarks()}
+    found = known.get(benchmark) or pool.card(benchmark)
+    if found is None:
+        raise unknown("benchmark", benchmark, [*known, *pool.cards()])
+    return found
+
+
 def metric_of(card: Card, name: str) -> Metric:
     if not name:
         return card.primary
@@ -72,7 +81,7 @@ def load(
     Of each contender only its newest code counts, and of a benchmark only one version: `version`, else the newest.
     Raises InputError when the pool holds nothing of it.
     """
-    card = catalog.benchmark(benchmark).card
+    card = card_of(pool, benchmark)
     fact = metric_of(card, metric)
     version = version or newest_version(pool, benchmark)
     table = pool.query(
@@ -86,6 +95,7 @@ def load(
         FROM latest JOIN current USING (contender, code_version)
         WHERE benchmark = $benchmark AND benchmark_version = $version AND metric = $metric
           AND (machine = here OR NOT $timing)
+        ORDER BY case_id, contender, trial  -- resampling draws by position: the same pool must give the same digits
         """,
         {"benchmark": benchmark, "version": version, "metric": fact.name, "timing": card.timing},
     )

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steelyard import catalog
 from steelyard.core.card import Card
 from steelyard.core.errors import InputError
 from steelyard.core.words import Provenance
 from steelyard.report.ranking import GATES
-from steelyard.report.results import Scores, load, metric_of, newest_version
+from steelyard.report.results import Scores, card_of, load, metric_of, newest_version
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool
@@ -74,7 +73,7 @@ def gather(pool: Pool, name: str) -> Section:
 
     Raises InputError for a name that is no benchmark.
     """
-    card = catalog.benchmark(name).card
+    card = card_of(pool, name)
     try:
         version = newest_version(pool, name)
     except InputError:
