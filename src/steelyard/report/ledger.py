@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steelyard import catalog
 from steelyard.catalog.suites import papers
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from steelyard.stats.claims import Judgement, Table
 
 VERDICTS = ("holds", "fails", "undecided", "out of reach")
+STATES = (*VERDICTS, "not measured")  # what a row shows: its verdict, or that there is none yet
 
 
 class OutOfReachError(Exception):
@@ -50,8 +52,9 @@ def judgements(
     pool: Pool, names: Sequence[str] = (), *, measure: bool = False, data: str | None = None, only: Sequence[str] = (),
     time_s: float | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """One row a claim: card, claim, says, published, source, verdict, value, low, high, typical, scale, machine, reason.
+    """One row a claim: card, claim, says, published, source, state, verdict, value, low, high, scale, reason, ...
 
+    state: the verdict, or `not measured` where there is none (verdict is then empty); reason says what is lacking.
     names: cards (all with claims when empty). measure: take what the pool lacks first. only: claim ids.
     """
     rows = []
@@ -70,10 +73,10 @@ def judgements(
 def _row(
     pool: Pool, entry: catalog.Entry, card: Card, claim: Claim, measure: bool, data: str | None, time_s: float | None
 ) -> dict[str, Any]:
-    from steelyard.stats.claims import out_of_reach
+    from steelyard.stats.claims import Judgement, out_of_reach
 
     machines: list[str] = []
-    reason = ""
+    judged: Judgement | None = None
     try:
         judged = _judge(pool, entry, card, claim, measure, data, time_s, machines)
         reason = judged.detail
@@ -82,13 +85,14 @@ def _row(
     except MissingError as error:
         judged, reason = out_of_reach(error.what), error.what
     except NotMeasuredError as error:
-        judged, reason = None, f"not measured yet: {error}"
+        reason = str(error)
     except SteelyardError as error:
-        judged, reason = None, f"cannot be judged: {error.what}"
+        reason = f"cannot be judged: {error.what}"
+        judged = Judgement("undecided", detail=reason)
     return {
         "card": card.name, "row": card.row, "claim": claim.id, "says": claim.says, "source": claim.source,
         "published": claim.expect, "statistic": f"{claim.over} of {claim.statistic}", "metric": claim.metric,
-        "verdict": judged.verdict if judged else "undecided",
+        "state": judged.verdict if judged else "not measured", "verdict": judged.verdict if judged else "",
         "value": judged.value if judged else float("nan"),
         "low": judged.low if judged else float("nan"),
         "high": judged.high if judged else float("nan"),
@@ -219,16 +223,19 @@ def _table(
     shared = [k for k in keys[next(iter(keys))] if k and all(k in other for other in keys.values())]
     if not shared:
         raise NotMeasuredError("the contenders share no case")
-    arrays = {text: s.values[0][[keys[text].index(k) for k in shared]] for text, s in scores.items()}
-    rounds = min(a.shape[1] for a in arrays.values())
-    timing = first.card.timing
-    varies = any(np.nanmax(np.ptp(a, axis=1), initial=0.0) > 0 for a in arrays.values() if a.shape[1] > 1)
-    unit = ("trials" if varies and rounds > 1 else "none") if timing else "cases"
+    at = {text: [keys[text].index(k) for k in shared] for text in scores}
+    if first.card.timing:
+        arrays = _rounds(scores, at, {str(m.benchmark) for side in sides for m in side})
+        rounds = next(iter(arrays.values())).shape[1]
+        varies = any(np.nanmax(np.ptp(a, axis=1), initial=0.0) > 0 for a in arrays.values())
+        unit = "trials" if varies and rounds > 1 else "none"
+    else:
+        arrays = {text: s.values[0][at[text]] for text, s in scores.items()}
+        unit = "cases"
+    if all(np.isnan(a).all() for a in arrays.values()) or _apart(arrays):
+        raise _without_numbers(scores)
     if unit == "none":
         arrays = {text: a[:, :1] for text, a in arrays.items()}
-    elif timing:
-        arrays = {text: a[:, :rounds] for text, a in arrays.items()}
-    at = [keys[next(iter(keys))].index(k) for k in shared]
     contender, baseline = ({m.text: arrays[m.text] for m in side} for side in sides)
     return Table(
         contender,
@@ -236,8 +243,55 @@ def _table(
         first.metric.kind,
         first.metric.direction,
         unit,  # type: ignore[arg-type]
-        [first.groups[i] for i in at] if unit == "cases" else None,
+        [first.groups[i] for i in at[next(iter(at))]] if unit == "cases" else None,
     )
+
+
+def _rounds(
+    scores: Mapping[str, Scores], at: Mapping[str, Sequence[int]], benchmarks: set[str]
+) -> dict[str, NDArray[np.float64]]:
+    """(cases, rounds) of each member's timings: the rounds that all members took in one and the same run.
+
+    Members of different benchmarks are never in one run: they are paired by trial. A case has as many rounds as the one
+    with the fewest; one without any is NaN. Raises NotMeasuredError where no case has a round of all members.
+    """
+    same_run = len(benchmarks) == 1
+    found: dict[str, list[dict[Any, float]]] = {
+        text: [
+            {(r if same_run else r[1]): v for r, v in zip(s.rounds, s.values[0][i], strict=True) if not np.isnan(v)}
+            for i in at[text]
+        ]
+        for text, s in scores.items()
+    }
+    together = [[r for r in case[0] if all(r in other for other in case)] for case in zip(*found.values(), strict=True)]
+    count = min((len(rounds) for rounds in together if rounds), default=0)
+    if not count:
+        if any(all(not case for case in cases) for cases in found.values()):
+            raise _without_numbers(scores)
+        names = " ".join(f'--with "{text}"' for text in scores)
+        raise NotMeasuredError(
+            f"the contenders were never timed in one run; measure them again together:  steelyard run "
+            f"{next(iter(benchmarks))} {names}"
+        )
+    return {
+        text: np.array([[c[r] for r in rounds[-count:]] if rounds else [np.nan] * count
+                        for c, rounds in zip(cases, together, strict=True)])
+        for text, cases in found.items()
+    }  # fmt: skip
+
+
+def _apart(arrays: Mapping[str, NDArray[np.float64]]) -> bool:
+    """Whether no case has a number of every member."""
+    return not np.logical_and.reduce([~np.isnan(a).all(axis=1) for a in arrays.values()]).any()
+
+
+def _without_numbers(scores: Mapping[str, Scores]) -> OutOfReachError | NotMeasuredError:
+    """Why no case has a number of every member: this machine cannot run one of them, or cells failed."""
+    failures = [f for s in scores.values() for f in s.failures]
+    for name, _, _, status, error in sorted(failures, key=lambda f: f[3] != "unsupported"):
+        said = f"{name}: {error.splitlines()[0] if error else status}"
+        return OutOfReachError(said) if status == "unsupported" else NotMeasuredError(f"no number; {status}: {said}")
+    return NotMeasuredError("no case has a number of every contender")
 
 
 def _scores(pool: Pool, member: Member, metric: str, where: Any, data: str | None) -> Scores:
@@ -296,8 +350,8 @@ def judge_and_print(
     from steelyard.report.running import seconds
 
     wanted = [w.strip() for w in fail_on.split(",") if w.strip()]
-    if odd := [w for w in wanted if w not in VERDICTS]:
-        raise unknown("verdict", odd[0], VERDICTS, where="--fail-on")
+    if odd := [w for w in wanted if w not in STATES]:
+        raise unknown("verdict", odd[0], STATES, where="--fail-on")
     with Pool(pool, readonly=not measure) as store:
         rows = judgements(
             store, names, measure=measure, data=data, only=[o.strip() for o in only.split(",") if o.strip()],
@@ -307,7 +361,7 @@ def judge_and_print(
         print_json(rows)
     else:
         print_ledger(rows)
-    if any(row["verdict"] in wanted for row in rows):
+    if any(row["state"] in wanted for row in rows):
         raise SystemExit(MEASURED_FAILURE)
 
 
@@ -319,15 +373,15 @@ def print_ledger(rows: Sequence[dict[str, Any]]) -> None:
         if here and r["low"] != r["high"]:
             here += f" {interval(r['low'], r['high'])}"
         typical = f"; typical case {number(r['typical'][0])}" if r["typical"] else ""
-        why = r["reason"] if r["verdict"] == "out of reach" or not here else ""
-        if r["verdict"] == "undecided" and r["more_needed"]:
+        why = r["reason"] if r["state"] == "out of reach" or not here else ""
+        if r["state"] == "undecided" and r["more_needed"]:
             why = f"about {r['more_needed']} more {r['unit']} would settle it"
         shown.append(
             {"claim": f"{r['card']}/{r['claim']}", "says": r["says"], "published": r["published"],
-             "here": here + typical, "verdict": r["verdict"], "scale": r["scale"].split(":")[0], "why": why}
+             "here": here + typical, "verdict": r["state"], "scale": r["scale"].split(":")[0], "why": why}
         )  # fmt: skip
     print_table(shown, ["claim", "published", "here", "verdict", "scale", "why"])
-    count = {v: sum(r["verdict"] == v for r in rows) for v in VERDICTS}
+    count = {v: sum(r["state"] == v for r in rows) for v in STATES}
     console().print(f"\n{len(rows)} claims: " + ", ".join(f"{n} {v}" for v, n in count.items() if n))
 
 
@@ -342,7 +396,7 @@ def print_papers(*, pool: str | None, as_json: bool) -> None:
     for paper in papers():
         here = [n for n in paper["names"] if n in catalog.entries()]
         mine = [r for r in rows if r["row"] == paper["row"]]
-        count = {v: sum(r["verdict"] == v for r in mine) for v in VERDICTS}
+        count = {v: sum(r["state"] == v for r in mine) for v in STATES}
         out.append({**paper, "here": here, "claims": len(mine), **count,
                     "command": f"steelyard claims {' '.join(dict.fromkeys(r['card'] for r in mine))}" if mine else ""})  # fmt: skip
     if as_json:
@@ -350,7 +404,7 @@ def print_papers(*, pool: str | None, as_json: bool) -> None:
         return
     shown = [
         {"row": p["row"], "system": p["system"], "arXiv": p["arxiv"], "claims": p["claims"] or "",
-         **{v: p[v] or "" for v in VERDICTS}, "": p["command"] if p["here"] else "not weighable yet"}
+         **{v: p[v] or "" for v in STATES}, "": p["command"] if p["here"] else "not weighable yet"}
         for p in out
     ]  # fmt: skip
-    print_table(shown, ["row", "system", "arXiv", "claims", *VERDICTS, ""])
+    print_table(shown, ["row", "system", "arXiv", "claims", *STATES, ""])

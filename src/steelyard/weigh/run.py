@@ -112,8 +112,8 @@ class _Session:
         self.report = Weighing(run, plan)
         self.deadline = time.monotonic() + budget.time_s if budget.time_s is not None else None
         self.machine = machine().to_json()
-        here = self.machine if plan.card.timing else None  # a time counts only on the machine it was taken on
-        self.have = pool.done(plan.card.name, retry_failed=budget.retry_failed, machine=here)
+        # of timings whole rounds count instead, and only on the machine they were taken on: see _whole_rounds
+        self.have = set() if plan.card.timing else pool.done(plan.card.name, retry_failed=budget.retry_failed)
 
     def weigh(self) -> Weighing:
         plan = self.plan
@@ -148,10 +148,11 @@ class _Session:
 
     def _measure(self, cells: list[Cell]) -> None:
         """Measure the cells the pool lacks, in their order, and record each as it ends."""
-        todo = [cell for cell in cells if self.plan.key(cell) not in self.have]
-        if self.plan.card.timing:  # a round is taken whole: times of another day are not paired with today's
-            rounds = {(cell.case.id, cell.trial) for cell in todo}
-            todo = [cell for cell in cells if (cell.case.id, cell.trial) in rounds]
+        if self.plan.card.timing:
+            whole = self._whole_rounds({cell.contender for cell in cells})
+            todo = [cell for cell in cells if (cell.case.id, cell.trial) not in whole]
+        else:
+            todo = [cell for cell in cells if self.plan.key(cell) not in self.have]
         self.report.done += len(cells) - len(todo)
         self.progress.skip(len(cells) - len(todo))
         if not todo:
@@ -164,6 +165,23 @@ class _Session:
                 self._record(cell, weight)
                 if self.deadline is not None and time.monotonic() > self.deadline:
                     return
+
+    def _whole_rounds(self, names: set[str]) -> set[tuple[str, int]]:
+        """The rounds (case id, trial) that one run took of all `names`: only what was timed side by side is compared."""
+        versions = {(n, self.plan.contenders[n].config, self.plan.code_version(self.plan.contenders[n])) for n in names}
+        sql = """
+            SELECT run, "case", trial, contender, contender_config, code_version FROM measurements
+            WHERE benchmark = $benchmark AND benchmark_version = $version AND machine = $machine GROUP BY ALL
+        """
+        if self.budget.retry_failed:
+            sql += " HAVING NOT bool_or(status IN ('failed', 'timeout'))"
+        wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "machine": self.machine}
+        taken: dict[tuple[str, str, int], int] = {}
+        for r in self.pool.query(sql, wanted).to_pylist():
+            if (r["contender"], r["contender_config"], r["code_version"]) in versions:
+                at = (r["run"], r["case"], r["trial"])
+                taken[at] = taken.get(at, 0) + 1
+        return {(case, trial) for (_, case, trial), count in taken.items() if count == len(names)}
 
     def _execute(self, cells: list[Cell]) -> Generator[executors.Done, None, None]:
         plan, budget = self.plan, self.budget
