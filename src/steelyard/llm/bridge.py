@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import importlib.metadata
 import io
 import os
 import re
@@ -20,7 +21,7 @@ from inspect_ai import eval as inspect_eval
 from inspect_ai.dataset import Sample
 from inspect_ai.hooks import Hooks, SampleEnd, TaskStart, hooks
 from inspect_ai.log import EvalSample
-from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, get_model
+from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, Model, get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
@@ -34,11 +35,12 @@ from steelyard.core.words import Case, Status
 from steelyard.llm import Record
 from steelyard.llm.context import remember
 from steelyard.llm.models import MODELS, find_model, path_of
-from steelyard.llm.provider import RAW
+from steelyard.llm.provider import CONTEXT, MAX_TOKENS, PARALLEL, RAW
 from steelyard.llm.server import stop_all
 
-GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
+GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "frequency_penalty", "presence_penalty")
 SERVER = ("threads", "parallel", "context")
+LOCAL_DEFAULTS = {"max_tokens": MAX_TOKENS, "context": CONTEXT, "parallel": PARALLEL}
 PROVIDER = ("base_url", "device", "tensor_parallel_size", "max_model_len")
 RAW_TAKERS = ("steelyard/", "vllm-completions/", "openai-api-completions/")
 LATE = "steelyard: the time of the run is up"
@@ -55,9 +57,17 @@ class Chosen:
     solvers: tuple[Any, ...]
     source: str
 
-    @property
-    def config(self) -> dict[str, Any]:
-        parts: dict[str, Any] = {"temperature": 0.0, **self.generation, **self.prompting, **self.model_args}
+    def sampling(self, bench: Any) -> dict[str, Any]:
+        """What goes out with every request: greedy unless the benchmark says otherwise, and the spec has the last word."""
+        asked = dict(getattr(bench, "generation", lambda **_: {})(**self.prompting))
+        if "stop" in asked:
+            asked["stop_seqs"] = asked.pop("stop")
+        return {"temperature": 0.0, **asked, **self.generation}
+
+    def config(self, bench: Any) -> dict[str, Any]:
+        """The options that are recorded beside every number."""
+        local = LOCAL_DEFAULTS if self.model.startswith("steelyard/") else {}
+        parts: dict[str, Any] = {**local, **self.sampling(bench), **self.prompting, **self.model_args}
         if self.solvers:
             parts["solvers"] = [{"name": s.steelyard_name, **config_of(s)} for s in self.solvers]
         return parts
@@ -92,12 +102,31 @@ def resolve(spec: Spec, card: Card) -> Chosen:
         solvers.append(build(entry.load(), part.options, part.name))
     if local is not None:
         path_of(local)
-        behind = local.sha256
+        behind = f"{local.sha256} xllamacpp {_version('xllamacpp')}"  # another engine gives other tokens
     else:
         behind = spec.name
     behind = hashlib.sha256("\0".join([behind, *map(source_hash, solvers)]).encode()).hexdigest()[:16]
     name = f"steelyard/{local.name}" if local else spec.name
     return Chosen(name, model_args, generation, prompting, tuple(solvers), behind)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def model_of(chosen: Chosen, spec: Spec) -> Model:
+    """The model as Inspect has it; nothing is sent yet. Raises SteelyardError: no such provider, no package, no key."""
+    os.environ.setdefault("INSPECT_LOG_LEVEL", "error")
+    try:
+        with _quiet():
+            return get_model(chosen.model, config=GenerateConfig(), memoize=False, **chosen.model_args)
+    except SteelyardError:
+        raise
+    except Exception as error:  # a provider's own complaint
+        raise _explain(spec, error) from error
 
 
 def make_task(
@@ -107,19 +136,16 @@ def make_task(
 
     A solver reads `visible_tests` from the sample's metadata and assembles programs with `llm.context.program_of`.
     """
-    prompting = dict(chosen.prompting) if chosen else {}
+    chosen = chosen or Chosen("", {}, {}, {}, (), "")
+    prompting = dict(chosen.prompting)
     by_id = {case.id: case for case in cases}
-    generation = dict(getattr(bench, "generation", lambda **_: {})(**prompting))
-    if "stop" in generation:
-        generation["stop_seqs"] = generation.pop("stop")
-    generation |= dict(chosen.generation) if chosen else {}
-    chain = [s.solver() for s in chosen.solvers] if chosen and chosen.solvers else [generate()]
+    chain = [s.solver() for s in chosen.solvers] or [generate()]
     return Task(
         name=name or card.name.replace("-", "_"),
         dataset=[_sample(bench, case, prompting) for case in cases],
         solver=[_in_time(), *chain],
         scorer=_scorer(card.primary.name, bench, by_id, prompting),
-        config=GenerateConfig(**{"temperature": 0.0, **generation}),
+        config=GenerateConfig(**chosen.sampling(bench)),
         epochs=epochs,
         fail_on_error=False,
         metadata={"benchmark": card.name, "version": card.version},
@@ -280,14 +306,7 @@ def run(
     """Weigh one model spec over cells, a trial at a time (trial t has seed + t); logs stay in `log_dir`."""
     global _run
     chosen = resolve(spec, card)
-    os.environ.setdefault("INSPECT_LOG_LEVEL", "error")
-    try:
-        with _quiet():
-            model = get_model(chosen.model, config=GenerateConfig(), memoize=False, **chosen.model_args)
-    except SteelyardError:
-        raise
-    except Exception as error:  # a provider's own complaint: no key, no package
-        raise _explain(spec, error) from error
+    model = model_of(chosen, spec)
     cases = {case.id: case for case, _ in cells}
     _run = _Run(cases, record, None if time_s is None else time.monotonic() + time_s)
     try:
