@@ -55,6 +55,8 @@ def weigh_visibly(benchmark: str | Spec, contenders: Sequence[str], *, pool: Poo
     parts += [f"{done.done} already in the pool"] if done.done else []
     parts += [f"{done.left} not measured ({'stopped' if done.stopped else 'time is up'})"] if done.left else []
     out.print(f"{done.plan.spec}: {', '.join(parts)}.", style="dim")
+    for note in done.plan.notes:
+        out.print(f"  {note}", style="yellow")
     for case, why in list(done.excluded.items())[:10]:
         out.print(f"  left out for all contenders: {case}: {why}", style="yellow")
     if len(done.excluded) > 10:
@@ -146,7 +148,7 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
         print_comparison(scores, rows, baseline)
         out = console()
         for reason, count in _reasons(scores.failures)[:8]:
-            out.print(f"  {count} x {reason}", style="red")
+            out.print(f"  {count} x {reason}", style="red", markup=False)
         out.print()
     from steelyard.weigh.plan import load_benchmark
 
@@ -162,6 +164,7 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
         {
             "benchmark": card.name, "version": done.plan.version, "run": done.run, "metric": scores.metric.name,
             "rows": rows, "summary": extra, "failures": failures, "excluded": done.excluded, "not_measured": done.left,
+            "notes": done.plan.notes,
         }
     ]  # fmt: skip
 

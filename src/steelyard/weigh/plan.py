@@ -53,6 +53,7 @@ class Plan:
     """A benchmark, what is weighed on it, and the cells.
 
     cells: still to be measured, in order. done: how many of the grid the pool has already.
+    notes: what the benchmark has to say about its data (`notes`, where it has any): what was skipped, and why.
     """
 
     card: Card
@@ -64,6 +65,7 @@ class Plan:
     trials: int
     cells: list[Cell] = field(default_factory=list)
     done: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def key(self, cell: Cell) -> Key:
         """What makes two measurements the same one, so that neither is taken twice."""
@@ -175,10 +177,11 @@ def make_plan(
     limit: int | None = None,
     trials: int | None = None,
 ) -> tuple[Plan, Any]:
-    """The plan and the benchmark's instance. Contenders default to the card's own list."""
+    """The plan and the benchmark's instance. Contenders default to those that the data bring (`published(data)` of the
+    benchmark, where it has that), else to the card's own list."""
     spec = parse_spec(benchmark) if isinstance(benchmark, str) else benchmark
     card, bench = load_benchmark(spec)
-    given = list(contenders) or list(card.contenders)
+    given = list(contenders) or (bench.published(data) if hasattr(bench, "published") else list(card.contenders))
     if not given:
         raise InputError(f"{card.name} names no contenders of its own.", "Say whom to weigh: --with NAME.")
     if card.interface == "generator" and hasattr(bench, "reference"):
@@ -193,6 +196,7 @@ def make_plan(
         contenders={w.name: w for w in resolved},
         trials=trials if trials is not None else card.trials,
     )
+    plan.notes = list(getattr(bench, "notes", []))
     return plan, bench
 
 
