@@ -11,8 +11,8 @@ from steelyard.benchmarks.code.codeelo.made_up import made_up_round
 from steelyard.benchmarks.code.codeelo.rounds import read_rounds
 from steelyard.benchmarks.stats.contest_rating.benchmark import ContestRating
 from steelyard.contenders.analysis.contest_estimate import ContestEstimate
-from steelyard.contenders.analysis.platform_update import PlatformUpdate
 from steelyard.contenders.analysis.participant import Participant
+from steelyard.contenders.analysis.platform_update import PlatformUpdate
 from steelyard.contenders.analysis.status import StatusTable
 from steelyard.core.errors import InputError, MissingError
 from steelyard.core.interfaces import Replay
