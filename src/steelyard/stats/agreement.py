@@ -209,13 +209,14 @@ def subsets(order: NDArray[np.intp], n: int, how: Subset, repeats: int, seed: in
 
 def agree(
     x: Array, y: Array, *, correlation: Correlation = "kendall", n: int = 0, subset: Subset = "random",
-    repeats: int = 10, seed: int = 0, draws: int = 1000, by: Array | None = None, level: float = LEVEL,
+    repeats: int = 10, seed: int = 0, draws: int = 1000, by: Array | None = None, p_values: bool = True,
+    level: float = LEVEL,
 ) -> Agreement:  # fmt: skip
     """Agreement of x with the reference y, (models,) each, higher is better, NaN where unmeasured.
 
     Interval: models are drawn with replacement (the same for all repeats) and the repeats too; its ends are moved out
     to those of `score_interval` over the models used, because resampling has no width where all models agree and is too
-    narrow for few. draws = 0 gives neither interval nor p. by: (models,) what windows of neighbours follow the order of; y when None.
+    narrow for few. draws = 0 gives none. by: (models,) what windows of neighbours follow the order of; y when None.
     """
     shared = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
     common = int(shared.size)
@@ -233,8 +234,9 @@ def agree(
     size = n or common
     value = float(values.mean())
     low = high = p = math.nan
-    if draws:
+    if p_values:
         p = float(np.nanmean(tau_p(x, y, chosen) if correlation == "kendall" else pearson_p(values, size)))
+    if draws:
         low, high = percentile(_resampled(x, y, chosen, correlation, draws, seed), level)
         ends = score_interval(value, int((chosen.sum(axis=0) > 0).sum()), correlation, level)
         low, high = min(low, ends[0], value), max(high, ends[1], value)

@@ -78,7 +78,7 @@ class Agree:
         by = (x if np.random.default_rng(question.seed).random() < 0.5 else y) if released else None
         return agreement.agree(
             x, y, correlation=self.correlation, n=self.n, subset=self.subset, repeats=self.repeats, by=by,
-            seed=question.seed * self.repeats, draws=self.draws if question.intervals else 0,
+            seed=question.seed * self.repeats, draws=self.draws if question.intervals else 0, p_values=question.intervals,
         )  # fmt: skip
 
     def _against(self, board: Board, seed: int) -> Callable[[str], np.ndarray]:
