@@ -9,7 +9,7 @@ from typing import Any
 
 from steelyard.benchmarks.training.nas import published_runs
 from steelyard.benchmarks.training.nas.tables import Sheet, read_ladder, read_sheets
-from steelyard.core.errors import unknown
+from steelyard.core.errors import InputError, unknown
 from steelyard.core.interfaces import Outcome, Replay
 from steelyard.core.words import Case, Status
 from steelyard.stats.pairs import holm
@@ -26,34 +26,40 @@ RECORDS = (
 
 
 class NAS:
-    """Cells of data set and method, and the study's records where the data hold them; no options."""
+    """part: cells (data set x method), or records (what the official curves and the recipe ladder say)."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: str = "cells") -> None:
+        if part not in ("cells", "records"):
+            raise InputError(f"nas: part is {part!r}.", "It may be 'cells' or 'records'.")
+        self.part = part
         self._kept: dict[Any, Any] = {}
 
     def cases(self, data: str | None) -> Iterator[Case]:
-        """Cells (data set x method), folds of the published records, epochs, depths, recipes."""
+        """Cells and what they come to; or folds of the records, epochs, depths and recipes."""
         folder = OWN if data is None else Path(data)
         self.sheets = {s.name: s for s in read_sheets(folder)}
         self.ladder = read_ladder(folder)
         self.curves = published_runs.read_curves(folder)
         self.records = published_runs.records(self.sheets, self.ladder, self.curves)
         self._kept.clear()
+        yield from self._cells() if self.part == "cells" else self._records()
+
+    def _cells(self) -> Iterator[Case]:
         for sheet in self.sheets.values():
             for method in sheet.methods:
                 facts = {"kind": "cell", "dataset": sheet.name, "method": method}
                 yield Case(f"{sheet.name}/{method}", (sheet.name, method), facts, method)
         yield Case("data", None, {"kind": "data"})
+
+    def _records(self) -> Iterator[Case]:
         for folds in FOLDS if self.records else ():
             for k in range(folds):
                 yield Case(f"fold-{k:03}-of-{folds}", (k, folds), {"kind": "fold", "folds": folds, "fold": k})
-        if "214_random_architectures" in self.curves:
-            for epoch in published_runs.EPOCHS:
-                yield Case(f"epoch-{epoch}", epoch, {"kind": "epoch", "epoch": epoch})
-        for name in self.curves:
-            if name.startswith("cell_n_"):
-                cells = int(name.removeprefix("cell_n_"))
-                yield Case(f"cells-{cells}", name, {"kind": "depth", "cells": cells})
+        for epoch in published_runs.EPOCHS if "214_random_architectures" in self.curves else ():
+            yield Case(f"epoch-{epoch}", epoch, {"kind": "epoch", "epoch": epoch})
+        for name in (c for c in self.curves if c.startswith("cell_n_")):
+            cells = int(name.removeprefix("cell_n_"))
+            yield Case(f"cells-{cells}", name, {"kind": "depth", "cells": cells})
         for name in self.ladder.columns if self.ladder else ():
             yield Case(f"recipe {name}", name, {"kind": "recipe", "recipe": name})
 
@@ -120,8 +126,7 @@ def _by_name(sheet: Sheet, name: str) -> dict[str, Gain]:
     """The published runs against their random twins; random-average: the random runs against themselves."""
     found = {}
     for method in sheet.methods:
-        random = sheet.random(method)
-        runs = random if name == "random-average" else sheet.searched(method)
-        if runs.size and random.size:
-            found[method] = gain(runs, random)
+        random, searched = sheet.random(method), sheet.searched(method)
+        if searched.size and random.size:
+            found[method] = gain(random if name == "random-average" else searched, random)
     return found

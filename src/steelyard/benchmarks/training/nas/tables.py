@@ -31,15 +31,16 @@ class Sheet:
     @property
     def methods(self) -> dict[str, str]:
         """Method -> its column, in the file's order: every column that has a `Random` twin, aliases resolved."""
-        return {ALIASES.get(c, c): c for c in self.columns if RANDOM + c in self.columns or self._twin(c) in self.columns}
+        return {ALIASES.get(c, c): c for c in self.columns if self.twin(c) in self.columns}
 
     def random(self, method: str) -> np.ndarray:
-        return self.column(self._twin(self.methods[method]))
+        return self.column(self.twin(self.methods[method]))
 
     def searched(self, method: str) -> np.ndarray:
         return self.column(self.methods[method])
 
-    def _twin(self, column: str) -> str:
+    def twin(self, column: str) -> str:
+        """The column of random runs that belongs to a method's column, whether or not it is there."""
         plain = RANDOM + column
         return plain if plain in self.columns else RANDOM + ALIASES.get(column, column)
 

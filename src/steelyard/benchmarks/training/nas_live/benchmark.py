@@ -17,12 +17,17 @@ ARCHITECTURES, SEEDS = 12, 2  # of the layout of architectures, recipes and seed
 
 
 class LiveNAS:
-    """runs: searches, and random architectures, of each cell. budget: training epochs that one search may spend."""
+    """runs: searches, and random architectures, of each cell. budget: training epochs that one search may spend.
 
-    def __init__(self, runs: int = 8, budget: int = 40) -> None:
+    part: search (search methods on four spaces), or factors (a layout of architectures, recipes and seeds).
+    """
+
+    def __init__(self, runs: int = 8, budget: int = 40, part: str = "search") -> None:
+        if part not in ("search", "factors"):
+            raise InputError(f"nas-live: part is {part!r}.", "It may be 'search' or 'factors'.")
         if runs < 3 or budget < 8:
             raise InputError(f"nas-live: runs={runs}, budget={budget}.", "runs >= 3, budget >= 8 epochs.")
-        self.runs, self.budget = runs, budget
+        self.runs, self.budget, self.part = runs, budget, part
         self._random: dict[tuple[str, int], list[float]] = {}
         self._scores: np.ndarray | None = None
 
@@ -30,16 +35,18 @@ class LiveNAS:
         """One case a search space; one for each architecture left out of the layout of factors."""
         if data is not None:
             raise InputError(f"nas-live reads no data ({data}).", "Leave --data out; `nas` takes tables of runs.")
+        if self.part == "factors":
+            for k in range(ARCHITECTURES):
+                yield Case(f"factor-{k:02}-of-{ARCHITECTURES}", k, {"kind": "factor", "fold": k})
+            return
         for space in SPACES:
             yield Case(space.name, space, {"kind": "search", "width": space.width, "images": space.images})
-        for k in range(ARCHITECTURES):
-            yield Case(f"factor-{k:02}-of-{ARCHITECTURES}", k, {"kind": "factor", "fold": k})
 
     def measure(self, contender: Any, case: Case, trial: int) -> Outcome:
         """A search method is called with a networks.Search; a factor's share with (architectures, recipes, seeds)."""
         factor = hasattr(contender, "factor")
         if factor != (case.attributes["kind"] == "factor"):
-            return Outcome({}, Status.UNSUPPORTED, "a factor's share has no search, and a search no factor")
+            return Outcome({}, Status.UNSUPPORTED, "part=search weighs search methods, part=factors weighs variance-share")
         if factor:
             return Outcome({"accuracy_variance_share": self._share(contender, case.payload)})
         seeds = range(trial * self.runs, (trial + 1) * self.runs)
