@@ -121,11 +121,11 @@ def _judge(
     if any(n == "rank" for n, _ in expect.reads) and not sides[1]:
         raise NotMeasuredError(f"claim {claim.id!r} asks for a rank and names no field (baseline)")
     if measure:
-        _measure(pool, everyone, data, where, time_s)
+        _measure(pool, everyone, data, where, time_s, claim.trials)
     tables = {}
     for key in {key for _, key in expect.reads} - {"margin"} or {""}:
         metric = key or claim.metric
-        tables[key] = _table(pool, entry, sides, metric, where, data, machines)
+        tables[key] = _table(pool, entry, sides, metric, where, data, machines, claim.unit)
     return judge(claim, Samples(tables))
 
 
@@ -172,7 +172,9 @@ def _member(text: str, home: Spec) -> Member:
     return Member(text, Spec(spec.name, own, spec.solvers), Spec(bench_name, options))
 
 
-def _measure(pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None) -> None:
+def _measure(
+    pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None, trials: int | None
+) -> None:  # fmt: skip
     """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved."""
     from steelyard.report.running import weigh_visibly
     from steelyard.weigh import Budget
@@ -185,7 +187,7 @@ def _measure(pool: Pool, members: Sequence[Member], data: str | None, where: Any
         keep = where if where.text else None
         weigh_visibly(
             benchmark, list(dict.fromkeys(specs)), pool=pool, data=_data_for(parse_spec(benchmark).name, data),
-            where=keep, budget=Budget(time_s=time_s),
+            where=keep, trials=trials, budget=Budget(time_s=time_s),
         )  # fmt: skip
 
 
@@ -201,7 +203,7 @@ def _data_for(benchmark: str, data: str | None) -> str | None:
 
 def _table(
     pool: Pool, entry: catalog.Entry, sides: Sequence[Sequence[Member]], metric: str, where: Any, data: str | None,
-    machines: list[str],
+    machines: list[str], asked: str = "",
 ) -> Table:  # fmt: skip
     from steelyard.stats.claims import Table
 
@@ -221,12 +223,12 @@ def _table(
         raise NotMeasuredError("the contenders share no case")
     arrays = {text: s.values[0][[keys[text].index(k) for k in shared]] for text, s in scores.items()}
     rounds = min(a.shape[1] for a in arrays.values())
-    timing = first.card.timing
+    wanted = asked or ("trials" if first.card.timing else "cases")
     varies = any(np.nanmax(np.ptp(a, axis=1), initial=0.0) > 0 for a in arrays.values() if a.shape[1] > 1)
-    unit = ("trials" if varies and rounds > 1 else "none") if timing else "cases"
+    unit = wanted if wanted == "cases" or (varies and rounds > 1) else "none"
     if unit == "none":
         arrays = {text: a[:, :1] for text, a in arrays.items()}
-    elif timing:
+    elif unit != "cases":
         arrays = {text: a[:, :rounds] for text, a in arrays.items()}
     at = [keys[next(iter(keys))].index(k) for k in shared]
     contender, baseline = ({m.text: arrays[m.text] for m in side} for side in sides)

@@ -65,7 +65,7 @@ def sparsity(
     for missing in fractions:
         blanked = [blank(m, missing, seed + r) for r in range(repetitions)]
         for name, method in methods.items():
-            yield _point(name, missing, [tau_b(_tried(method, b), reference) for b in blanked])
+            yield _point(name, missing, [tau_b(tried(method, b), reference) for b in blanked])
 
 
 def top_k(
@@ -76,12 +76,12 @@ def top_k(
     if not 0 < k < m.scores.shape[0]:
         raise InputError(f"the {k} best of {m.scores.shape[0]} contenders say nothing.", "Choose a smaller --k.")
     n = m.scores.shape[1]
-    full = {name: _best(_tried(method, m), k) for name, method in methods.items()}
+    full = {name: _best(tried(method, m), k) for name, method in methods.items()}
     for missing in fractions:
         kept = max(1, n - math.ceil(missing * n - 1e-9))
         drawn = [np.random.default_rng(seed + r).permutation(n)[:kept] for r in range(repetitions)]
         for name, method in methods.items():
-            some = [_best(_tried(method, replace(m.cases(d), seed=seed + r)), k) for r, d in enumerate(drawn)]
+            some = [_best(tried(method, replace(m.cases(d), seed=seed + r)), k) for r, d in enumerate(drawn)]
             both = [len(full[name] & s) / k if s and full[name] else math.nan for s in some]
             yield _point(name, missing, both)
 
@@ -93,11 +93,11 @@ def separability(m: Matrix, methods: Mapping[str, Method], repetitions: int = 3,
     """
     n = m.scores.shape[1]
     for name, method in methods.items():
-        full, shares = _order(_tried(method, m)), []
+        full, shares = _order(tried(method, m)), []
         for r in range(repetitions):
             drawn = np.random.default_rng(seed + r).permutation(n)
             first, second = (
-                _order(_tried(method, replace(m.cases(d), seed=seed + r))) for d in (drawn[: n // 2], drawn[n // 2 :])
+                _order(tried(method, replace(m.cases(d), seed=seed + r))) for d in (drawn[: n // 2], drawn[n // 2 :])
             )
             alike = (first == second) & (first != 0)
             shares.append(float((full == first)[alike].mean()) if alike.any() else 0.0)
@@ -114,7 +114,7 @@ def cost_reduction(fractions: Sequence[float], tau: Array, margin: float = 0.05)
     return 1.0 / (1.0 - fractions[max(stays - 1, 0)])
 
 
-def _tried(method: Method, m: Matrix) -> Array:
+def tried(method: Method, m: Matrix) -> Array:
     """The scores, or NaN for all where the data do not allow any."""
     try:
         return method(m)
