@@ -100,11 +100,11 @@ def _judge(
     if any(n == "rank" for n, _ in expect.reads) and not sides[1]:
         raise NotMeasuredError(f"claim {claim.id!r} asks for a rank and names no field (baseline)")
     if measure:
-        _measure(pool, everyone, data, where, time_s)
+        _measure(pool, everyone, data, where, time_s, claim.trials)
     tables = {}
     for key in {key for _, key in expect.reads} - {"margin"} or {""}:
         metric = key or claim.metric
-        tables[key] = table_of(pool, entry, sides, metric, where, data, machines)
+        tables[key] = table_of(pool, entry, sides, metric, where, data, machines, claim.unit)
     return judge(claim, Samples(tables))
 
 
@@ -130,7 +130,9 @@ def _check_needs(claim: Claim, data: str | None) -> None:
             raise OutOfReachError(f"needs {need}")
 
 
-def _measure(pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None) -> None:
+def _measure(
+    pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None, trials: int | None
+) -> None:  # fmt: skip
     """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved."""
     from steelyard.report.running import weigh_visibly
     from steelyard.weigh import Budget
@@ -143,7 +145,7 @@ def _measure(pool: Pool, members: Sequence[Member], data: str | None, where: Any
         keep = where if where.text else None
         weigh_visibly(
             benchmark, list(dict.fromkeys(specs)), pool=pool, data=data_for(parse_spec(benchmark).name, data),
-            where=keep, budget=Budget(time_s=time_s),
+            where=keep, trials=trials, budget=Budget(time_s=time_s),
         )  # fmt: skip
 
 

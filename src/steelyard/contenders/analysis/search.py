@@ -26,7 +26,9 @@ class SearchMethod:
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
-            raise InputError(f"{type(self).__name__}: epochs is {self.epochs}.", "An evaluation needs one epoch or more.")
+            raise InputError(
+                f"{type(self).__name__}: epochs is {self.epochs}.", "An evaluation needs one epoch or more."
+            )
 
 
 @contender("random-search", interface="analysis", source="Li and Talwalkar, arXiv:1902.07638")

@@ -68,7 +68,9 @@ def read_names(path: Path, display: dict[str, str] | None = None) -> Names:
             elif kind == "display":
                 shown[find] = replace
             else:
-                raise InputError(f"{path}, line {line}: kind is {kind!r}.", "It may be model, scenario, alias, display.")
+                raise InputError(
+                    f"{path}, line {line}: kind is {kind!r}.", "It may be model, scenario, alias, display."
+                )
         except re.error as error:
             raise InputError(f"{path}, line {line}: {find!r} is no regular expression ({error}).") from error
 
