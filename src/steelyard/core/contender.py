@@ -71,10 +71,16 @@ def config_of(instance: Any) -> dict[str, Any]:
 
 
 def source_hash(*things: Any) -> str:
-    """A hash over the files that define `things` (classes with their bases, functions, modules, instances)."""
+    """A hash over the files that define `things` (classes with their bases, functions, modules, instances), and texts.
+
+    Of a compiled module it is the compiled file.
+    """
     digest = hashlib.sha256()
     holders: list[Any] = []
     for thing in things:
+        if isinstance(thing, str):
+            digest.update(thing.encode())
+            continue
         holder = thing if isinstance(thing, type | types.ModuleType | types.FunctionType) else type(thing)
         bases = holder.__mro__ if isinstance(holder, type) else (holder,)
         holders += [b for b in bases if getattr(b, "__module__", "") not in ("builtins", "typing", "abc")]
