@@ -45,6 +45,7 @@ def leaves(x): os._exit(3)
 def hangs(x): time.sleep(60)
 def greedy(x): return float(len(bytearray(1 << 40)))
 def slow(x): time.sleep(0.05); return x
+def brief(x): time.sleep(0.002); return x
 """
 
 

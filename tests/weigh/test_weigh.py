@@ -1,11 +1,5 @@
 """Weighing: every cell is measured once or fails visibly, whatever a contender does."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import pytest
 
 from steelyard.core.errors import InputError
@@ -84,25 +78,6 @@ def test_a_time_budget_is_kept_and_the_rest_is_told(toy, tmp_path):
         done = weigh("toy", [f"{toy}:slow"], pool=pool, trials=200, budget=Budget(workers=1, time_s=1.0))
     assert 0 < sum(done.measured.values()) < 800
     assert done.left == 800 - sum(done.measured.values())
-
-
-def test_killed_runs_lose_nothing_and_double_nothing(toy, tmp_path):
-    code = (
-        "from steelyard.pool import Pool; from steelyard.weigh import weigh, Budget\n"
-        f"with Pool({str(tmp_path / 'pool')!r}) as pool:\n"
-        f"    weigh('toy', [{str(toy) + ':slow'!r}], pool=pool, trials=10, budget=Budget(workers=2))\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for wait in (0.9, 1.3, 1.7):
-        child = subprocess.Popen([sys.executable, "-c", code], env=environment, start_new_session=True)
-        time.sleep(wait)
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
-    with Pool(tmp_path / "pool") as pool:
-        table = pool.query('SELECT "case", trial, count(*) AS n FROM measurements GROUP BY ALL').to_pylist()
-    assert len(table) == 40
-    assert {r["n"] for r in table} == {1}
 
 
 def test_a_python_function_can_be_weighed(toy, tmp_path):
