@@ -1,14 +1,17 @@
 """Weighing: every cell is measured once or fails visibly, whatever a contender does."""
 
+import time
+
 import pytest
 
 from steelyard.core.errors import InputError
-from steelyard.core.words import Status
+from steelyard.core.words import Measurement, Status
 from steelyard.pool import Pool
 from steelyard.stats.claims import compile_where
 from steelyard.weigh import Budget, weigh
 from steelyard.weigh.plan import make_plan, order
 from steelyard.weigh.progress import Silent
+from tests.conftest import need
 
 
 def rows(pool):
@@ -16,7 +19,7 @@ def rows(pool):
 
 
 def test_all_kinds_of_failure_become_rows_and_cost_nobody_else(toy, tmp_path):
-    names = ["good", "nan", "raises", "crashes", "leaves", "hangs", "greedy"]
+    names = ["good", "nan", "raises", "crashes", "leaves", "exits", "hangs", "greedy"]
     budget = Budget(workers=2, cell_timeout_s=2.0, memory_bytes=2 << 30)
     with Pool(tmp_path / "pool") as pool:
         done = weigh("toy", [f"{toy}:{n}" for n in names], pool=pool, budget=budget, trials=1, limit=1)
@@ -27,10 +30,28 @@ def test_all_kinds_of_failure_become_rows_and_cost_nobody_else(toy, tmp_path):
         "raises": ("failed", "ValueError"),
         "crashes": ("failed", "crashed"),
         "leaves": ("failed", "the process of the contender ended by itself (exit code 3)"),
+        "exits": ("failed", "SystemExit"),
         "hangs": ("timeout", "no result within 2 s (--cell-timeout)"),
         "greedy": ("failed", "MemoryError"),
     }
-    assert done.measured == {Status.OK: 1, Status.FAILED: 5, Status.TIMEOUT: 1}
+    assert done.measured == {Status.OK: 1, Status.FAILED: 6, Status.TIMEOUT: 1}
+
+
+def test_a_contender_that_exits_does_not_end_a_run_in_this_process(toy, tmp_path):
+    with Pool(tmp_path / "pool") as pool:
+        done = weigh("toy", [f"{toy}:exits", f"{toy}:good"], pool=pool, trials=1, budget=Budget(workers=0))
+    assert done.measured == {Status.FAILED: 4, Status.OK: 4}
+
+
+def test_a_gate_taken_with_other_code_does_not_count(tmp_path):
+    need("bwrap")
+    plan, _ = make_plan("humaneval", ["gold"], limit=1)
+    (case,) = plan.cases
+    old = Measurement("humaneval", plan.version, case.id, "gold", plan.card.primary.name, 0.0, code_version="other code",
+                      started_at=time.time() + 1000)  # fmt: skip
+    with Pool(tmp_path / "pool") as pool:
+        pool.append([old])
+        assert weigh("humaneval", ["gold"], pool=pool, limit=1).excluded == {}
 
 
 def test_what_the_pool_has_is_not_measured_again(toy, tmp_path):

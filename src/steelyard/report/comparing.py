@@ -163,7 +163,9 @@ def compare_and_print(
     keep: Where | None = compile_where(where) if where else None
     with Pool(pool, readonly=not measure) as store:
         if measure:
-            weigh_visibly(on, names, pool=store, data=data, where=keep, trials=trials, limit=limit)
+            done = weigh_visibly(on, names, pool=store, data=data, where=keep, trials=trials, limit=limit)
+            if done.stopped:
+                raise KeyboardInterrupt
         scores = load(store, parse_spec(on).name, metric, contenders=names, where=keep)
     for name in names:
         if np.isnan(scores.of(name)).all() and not any(f[0] == name for f in scores.failures):
