@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import io
+import json
 import os
 import re
 import sys
@@ -27,15 +28,16 @@ from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
 from steelyard import catalog
 from steelyard.core.card import Card
-from steelyard.core.contender import build, config_of, source_hash
+from steelyard.core.contender import build, config_of, options_of, source_hash
 from steelyard.core.errors import InputError, MissingError, SteelyardError, unknown
 from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case, Status
 from steelyard.llm import Record
-from steelyard.llm.context import remember
+from steelyard.llm.context import TOKEN, TRAIL, Answers, remember
 from steelyard.llm.models import MODELS, find_model, path_of
 from steelyard.llm.provider import CONTEXT, MAX_TOKENS, PARALLEL, RAW
+from steelyard.llm.scripted import PROVIDER as SCRIPT
 from steelyard.llm.server import stop_all
 
 GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "frequency_penalty", "presence_penalty")
@@ -76,12 +78,14 @@ class Chosen:
 def resolve(spec: Spec, card: Card) -> Chosen:
     """Find the model, sort its options, build its solvers. Raises InputError and MissingError before anything runs."""
     local = find_model(spec.name)
-    if local is None and "/" not in spec.name:
+    scripts = {e.name: e for e in catalog.contenders("model")}
+    if local is None and "/" not in spec.name and spec.name not in scripts:
         ours = [e.name for e in catalog.contenders("generator")]
-        raise unknown("model or contender", spec.name, [*(m.name for m in MODELS), *ours])
+        raise unknown("model or contender", spec.name, [*(m.name for m in MODELS), *scripts, *ours])
+    script = scripts[spec.name].load() if spec.name in scripts else None
     contender_scope = {o.name: o for o in card.options if o.scope == "contender"}
     generation, prompting, model_args = {}, {}, {}
-    arguments = SERVER if local else PROVIDER
+    arguments = tuple(options_of(script)) if script else SERVER if local else PROVIDER
     for option, value in spec.options.items():
         if option in GENERATION:
             generation[option] = value
@@ -104,9 +108,9 @@ def resolve(spec: Spec, card: Card) -> Chosen:
         path_of(local)
         behind = f"{local.sha256} xllamacpp {_version('xllamacpp')}"  # another engine gives other tokens
     else:
-        behind = spec.name
+        behind = source_hash(build(script, model_args, spec.name)) if script else spec.name
     behind = hashlib.sha256("\0".join([behind, *map(source_hash, solvers)]).encode()).hexdigest()[:16]
-    name = f"steelyard/{local.name}" if local else spec.name
+    name = f"steelyard/{local.name}" if local else f"{SCRIPT}/{spec.name}" if script else spec.name
     return Chosen(name, model_args, generation, prompting, tuple(solvers), behind)
 
 
@@ -130,19 +134,21 @@ def model_of(chosen: Chosen, spec: Spec) -> Model:
 
 
 def make_task(
-    card: Card, bench: Any, cases: Sequence[Case], chosen: Chosen | None = None, name: str = "", epochs: int = 1
-) -> Task:
+    card: Card, bench: Any, cases: Sequence[Case], chosen: Chosen | None = None, name: str = "", epochs: int = 1,
+    seed: int = 0,
+) -> Task:  # fmt: skip
     """A whole Inspect task: one sample a case (id = case id), `generate` or the solvers, the benchmark's own score.
 
     A solver reads `visible_tests` from the sample's metadata and assembles programs with `llm.context.program_of`.
     """
     chosen = chosen or Chosen("", {}, {}, {}, (), "")
     prompting = dict(chosen.prompting)
+    scripted = chosen.model.startswith(f"{SCRIPT}/")
     by_id = {case.id: case for case in cases}
     chain = [s.solver() for s in chosen.solvers] or [generate()]
     return Task(
         name=name or card.name.replace("-", "_"),
-        dataset=[_sample(bench, case, prompting) for case in cases],
+        dataset=[_sample(card, bench, case, prompting, scripted, seed) for case in cases],
         solver=[_in_time(), *chain],
         scorer=_scorer(card.primary.name, bench, by_id, prompting),
         config=GenerateConfig(**chosen.sampling(bench)),
@@ -152,18 +158,35 @@ def make_task(
     )
 
 
-def _sample(bench: Any, case: Case, prompting: dict[str, Any]) -> Sample:
+def _sample(card: Card, bench: Any, case: Case, prompting: dict[str, Any], scripted: bool, seed: int) -> Sample:
     messages = bench.prompt(case, **prompting)
-    metadata: dict[str, Any] = {"attributes": dict(case.attributes)}
+    metadata: dict[str, Any] = {"attributes": dict(case.attributes), "run_seed": seed}
     if messages[0].role == "raw":
         metadata["raw"] = True
-    if hasattr(bench, "visible_tests"):
-        metadata["visible_tests"] = list(bench.visible_tests(case, **prompting))
+    for fact in ("visible_tests", "seed"):
+        if hasattr(bench, fact):
+            metadata[fact] = getattr(bench, fact)(case, **prompting)
+    chat = [_chat(m) for m in messages]
     if hasattr(bench, "program"):
         token = f"{id(bench)}/{case.id}"
-        remember(token, lambda output: str(bench.program(case, output, **prompting)))
-        metadata["steelyard_program"] = token
-    return Sample(id=case.id, input=[_chat(m) for m in messages], metadata=metadata, target="")
+        execute = (lambda program: str(bench.execute(case, program))) if hasattr(bench, "execute") else None
+        answers = _answers(card, bench, case, prompting) if scripted else None
+        remember(token, lambda output: str(bench.program(case, output, **prompting)), execute, answers)
+        metadata[TOKEN] = token
+        if scripted:
+            chat[0].metadata = {**(chat[0].metadata or {}), TOKEN: token}
+    return Sample(id=case.id, input=chat, metadata=metadata, target="")
+
+
+def _answers(card: Card, bench: Any, case: Case, prompting: dict[str, Any]) -> Answers:
+    """What a script knows: a right output, and the benchmark's verdict on any."""
+
+    def right(output: str) -> bool:
+        result = bench.score(case, output, **prompting)
+        metrics = result.metrics if isinstance(result, Outcome) else result
+        return bool(metrics.get(card.primary.name) == 1.0)
+
+    return Answers(case.id, bench.reference(case, **prompting), right)
 
 
 def _chat(message: Message) -> Any:
@@ -192,8 +215,10 @@ def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict
     def benchmark_score() -> Scorer:
         async def score(state: TaskState, target: Target) -> Score:
             case, output = cases[str(state.sample_id)], state.output.completion
+            trail = state.metadata.get(TRAIL)
+            tried = {TRAIL: trail} if trail and getattr(bench, "reads_trail", False) else {}
             try:
-                result = await asyncio.to_thread(bench.score, case, output, **prompting)
+                result = await asyncio.to_thread(bench.score, case, output, **prompting, **tried)
             except SteelyardError as error:  # no sandbox: the run ends, and no model is blamed for it
                 if _run is not None:
                     _run.broken = error
@@ -207,7 +232,7 @@ def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict
                     "metrics": dict(outcome.metrics),
                     "status": str(outcome.status),
                     "error": outcome.error,
-                    "artifacts": dict(outcome.artifacts),
+                    "artifacts": {**outcome.artifacts, **({TRAIL: json.dumps(trail, indent=1)} if trail else {})},
                 },
             )
 
@@ -313,7 +338,7 @@ def run(
         for trial in sorted({t for _, t in cells}):
             todo = [case for case, t in cells if t == trial]
             _run.trial, _run.waiting, _run.cut = trial, {case.id for case in todo}, []
-            task = make_task(card, bench, todo, chosen)
+            task = make_task(card, bench, todo, chosen, seed=seed + trial)
             with _quiet():
                 logs = inspect_eval(
                     task, model=model, log_dir=log_dir, display="none", log_level="error", seed=seed + trial,
