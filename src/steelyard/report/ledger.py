@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ def judgements(
     names: cards (all with claims when empty). measure: take what the pool lacks first. only: claim ids.
     """
     rows = []
+    deadline = None if time_s is None else time.monotonic() + time_s
     for name in names or sorted(catalog.entries()):
         entry = catalog.find(name)
         card = entry.full()
@@ -41,7 +43,9 @@ def judgements(
             raise unknown("claim", odd[0], ids, where=card.name)
         for claim in card.claims:
             if not only or claim.id in only:
-                rows.append(_row(pool, entry, card, claim, measure, data, time_s))
+                left = None if deadline is None else deadline - time.monotonic()
+                go_on = measure and (left is None or left > 0)
+                rows.append(_row(pool, entry, card, claim, go_on, data, left))
     return rows
 
 
@@ -143,14 +147,16 @@ def _measure(
             wanted.setdefault(str(member.benchmark), []).append(str(member.spec))
     for benchmark, specs in wanted.items():
         keep = where if where.text else None
-        weigh_visibly(
+        done = weigh_visibly(
             benchmark, list(dict.fromkeys(specs)), pool=pool, data=data_for(parse_spec(benchmark).name, data),
             where=keep, trials=trials, budget=Budget(time_s=time_s),
         )  # fmt: skip
+        if done.stopped:
+            raise KeyboardInterrupt
 
 
 def judge_and_print(
-    names: Sequence[str], *, measure: bool, data: str | None, only: str, fail_on: str, time: str, pool: str | None,
+    names: Sequence[str], *, measure: bool, data: str | None, only: str, fail_on: str, budget: str, pool: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """`steelyard claims`."""
@@ -163,7 +169,7 @@ def judge_and_print(
     with Pool(pool, readonly=not measure) as store:
         rows = judgements(
             store, names, measure=measure, data=data, only=[o.strip() for o in only.split(",") if o.strip()],
-            time_s=seconds(time, "--time") if time else None,
+            time_s=seconds(budget, "--time") if budget else None,
         )  # fmt: skip
     if as_json:
         print_json(rows)
