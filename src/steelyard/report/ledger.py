@@ -137,13 +137,18 @@ def _check_needs(claim: Claim, data: str | None) -> None:
 def _measure(
     pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None, trials: int | None
 ) -> None:  # fmt: skip
-    """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved."""
+    """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved.
+
+    A contender that nobody has written yet is left out: the table then says what the pool lacks of it.
+    """
     from steelyard.report.running import weigh_visibly
     from steelyard.weigh import Budget
 
     wanted: dict[str, list[str]] = {}
     for member in members:
-        if not member.published:
+        text = catalog.benchmark(member.benchmark.name).card.interface == "generator"  # then it may be any model
+        known = text or ":" in member.spec.name or member.spec.name in catalog.entries()
+        if known and not member.published:
             wanted.setdefault(str(member.benchmark), []).append(str(member.spec))
     for benchmark, specs in wanted.items():
         keep = where if where.text else None
