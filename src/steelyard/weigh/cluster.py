@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -61,18 +62,21 @@ class Cluster:
         self.ours = not ray.is_initialized()
         if self.ours:
             _connect(ray, address)
-        self.quiet = contextlib.redirect_stdout(_WithoutRay(sys.stdout))
-        self.quiet.__enter__()
         alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
         if not alive:
+            if self.ours:
+                ray.shutdown()
             raise MissingError(f"{address}: the cluster has no CPU.", "Start a node that has one.")
         self.cpus = sum(int(node["Resources"]["CPU"]) for node in alive)
         largest = max(alive, key=lambda node: (node["Resources"]["CPU"], node["NodeID"]))
         self.node, self.node_cpus = largest["NodeID"], int(largest["Resources"]["CPU"])
+        self.quiet = contextlib.redirect_stdout(_WithoutRay(sys.stdout))
+        self.quiet.__enter__()
 
     def close(self) -> None:
         if self.ours:
-            self.ray.shutdown()
+            with contextlib.redirect_stdout(io.StringIO()):  # where it tells what it had held back
+                self.ray.shutdown()
         self.quiet.__exit__(None, None, None)
 
     def machine(self) -> str:
@@ -195,11 +199,11 @@ def _connect(ray: Any, address: str) -> None:
             raise MissingError(f"no Ray cluster answers at {address}: {error.strerror or error}.", cure) from error
         options |= {"address": f"ray://{host}:{port or CLIENT_PORT}", "runtime_env": {"env_vars": settings}}
     try:
-        ray.init(**options)
+        with warnings.catch_warnings(action="ignore"):
+            ray.init(**options)
     except (ConnectionError, TimeoutError, RuntimeError, ValueError, ImportError) as error:
-        raise MissingError(
-            f"{address}: Ray does not start or answer: {_first_line(error)}", "`ray status` may say why."
-        ) from error
+        cure = "A cluster that asks for a token wants RAY_AUTH_MODE=token here, and the token in ~/.ray/auth_token."
+        raise MissingError(f"{address}: Ray does not start or answer: {_said(error).rstrip('.')}.", cure) from error
 
 
 def _machine() -> str:
@@ -220,5 +224,7 @@ def _cause(error: Any) -> SteelyardError | None:
     return cause if isinstance(cause, SteelyardError) else None
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _said(error: Exception) -> str:
+    """The first lines of an error, as one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3])[:300] or type(error).__name__
