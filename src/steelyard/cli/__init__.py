@@ -8,7 +8,24 @@ from typing import Any
 
 import typer
 
-from steelyard.cli import claims, compare, doctor, list_, models, papers, pool, profile, rank, report, run, score, show
+from steelyard.cli import (
+    agree,
+    claims,
+    compare,
+    doctor,
+    gain,
+    list_,
+    models,
+    papers,
+    pool,
+    profile,
+    rank,
+    report,
+    run,
+    score,
+    select,
+    show,
+)  # fmt: skip
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
 app = typer.Typer(
@@ -29,6 +46,9 @@ for panel, name, command in (
     (_WEIGH, "score", score.score),
     (_ASK, "compare", compare.compare),
     (_ASK, "rank", rank.rank),
+    (_ASK, "agree", agree.agree),
+    (_ASK, "gain", gain.gain),
+    (_ASK, "select", select.select),
     (_ASK, "profile", profile.profile),
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),

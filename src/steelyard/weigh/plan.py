@@ -111,15 +111,15 @@ def data_name(data: str) -> str:
     return f"{path.name}@{digest.hexdigest()[:8]}"
 
 
-def weighed(given: str | Spec, card: Card) -> Weighed:
+def weighed(given: str | Spec, card: Card, bench: Any) -> Weighed:
     """Resolve one contender of a benchmark. A generator that is no card of ours is a model for Inspect."""
     spec = parse_spec(given) if isinstance(given, str) else given
     entry = catalog.entries().get(spec.name)
-    is_ours = entry is not None and entry.card.kind == "contender"
+    is_ours = entry is not None and entry.card.kind == "contender" and entry.card.interface != "model"
     if card.interface == "generator" and (spec.solvers or not (is_ours or ".py:" in spec.name)):
         from steelyard import llm
 
-        source, config = llm.identity(spec, card)
+        source, config = llm.identity(spec, card, bench)
         return Weighed(spec, "model", _json(config), source)
     thing = catalog.make_contender(spec, card.interface)
     return Weighed(spec, "card", _json(config_of(thing)), source_hash(thing, *getattr(thing, "depends_on", ())))
@@ -186,7 +186,7 @@ def make_plan(
         raise InputError(f"{card.name} names no contenders of its own.", "Say whom to weigh: --with NAME.")
     if card.interface == "generator" and hasattr(bench, "reference"):
         given = [*(g for g in GATE if g not in map(str, given)), *given]
-    resolved = [g if isinstance(g, Weighed) else weighed(g, card) for g in given]
+    resolved = [g if isinstance(g, Weighed) else weighed(g, card, bench) for g in given]
     plan = Plan(
         card=card,
         spec=spec,

@@ -11,8 +11,8 @@ from steelyard.benchmarks.code.codeelo.made_up import made_up_round
 from steelyard.benchmarks.code.codeelo.rounds import read_rounds
 from steelyard.benchmarks.stats.contest_rating.benchmark import ContestRating
 from steelyard.contenders.analysis.contest_estimate import ContestEstimate
+from steelyard.contenders.analysis.participant import Participant
 from steelyard.contenders.analysis.platform_update import PlatformUpdate
-from steelyard.contenders.analysis.scripted import Scripted
 from steelyard.contenders.analysis.status import StatusTable
 from steelyard.core.errors import InputError, MissingError
 from steelyard.core.interfaces import Replay
@@ -49,8 +49,8 @@ def bench(tmp_path):
 
 
 def test_nothing_solved_is_rated_zero_and_everything_at_the_top(bench):
-    assert only(bench, "1", Scripted("none")).metrics["rating"] == 0
-    best = only(bench, "1", Scripted("two-easiest")).metrics
+    assert only(bench, "1", Participant("none")).metrics["rating"] == 0
+    best = only(bench, "1", Participant("two-easiest")).metrics
     assert best["rating"] == 2000 + 99
     assert best["score"] == 1250
     assert best["rank"] == 1
@@ -58,14 +58,14 @@ def test_nothing_solved_is_rated_zero_and_everything_at_the_top(bench):
 
 def test_rank_by_hand(bench):
     # 500 points stand behind the 60 who have 900; a fourth attempt makes it 350, behind 120
-    assert only(bench, "1", Scripted("easiest-only")).metrics["rank"] == 61
-    assert only(bench, "1", Scripted("easiest-only", attempt=4)).metrics["rank"] == 121
+    assert only(bench, "1", Participant("easiest-only")).metrics["rank"] == 61
+    assert only(bench, "1", Participant("easiest-only", attempt=4)).metrics["rank"] == 121
 
 
 def test_published_ranks_count_from_zero(bench):
     old = CodeElo(profile="published")
     old.folder = bench.folder
-    sound, released = (only(b, "1", Scripted("easiest-only")).metrics for b in (bench, old))
+    sound, released = (only(b, "1", Participant("easiest-only")).metrics for b in (bench, old))
     assert sound["rank"] - released["rank"] == 1
     assert released["rating"] - sound["rating"] == sound["optimism"] >= 0
 

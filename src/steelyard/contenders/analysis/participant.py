@@ -11,9 +11,9 @@ from steelyard.stats.contest import Round
 SOLVED = {"none": 0, "easiest-only": 1, "two-easiest": 2}
 
 
-@contender("scripted", interface="analysis")
+@contender("participant", interface="analysis")
 @dataclass(frozen=True)
-class Scripted:
+class Participant:
     """Solves the first problems of every round, each at the same attempt, and is refused at all others.
 
     solves: which problems. attempt: the one that is accepted, from 1. attempts: how many it makes.
