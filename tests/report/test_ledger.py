@@ -198,3 +198,27 @@ def test_a_budget_of_time_still_leaves_whole_rounds(race, tmp_path):
         assert rest.done % 2 == 0
         scores = load(pool, "race")
         assert scores.together([FAST, SLOW]).shape == (2, 2, 6)
+
+
+def test_ctrl_c_ends_the_ledger_and_not_one_claim_of_it(race, tmp_path, monkeypatch):
+    from steelyard.weigh.progress import Bar
+
+    def impatient(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bar, "advance", impatient)
+    with Pool(tmp_path / "pool") as pool:
+        with pytest.raises(KeyboardInterrupt):
+            judgements(pool, ["race"], measure=True)
+        (count,) = pool.query("SELECT count(*) AS n FROM measurements").to_pylist()
+    assert count["n"] == 1
+
+
+def test_a_budget_of_time_is_for_all_claims_together(race, tmp_path):
+    with Pool(tmp_path / "pool") as pool:
+        judgements(pool, ["race"])  # the catalog is read once
+        first, second = judgements(pool, ["race"], measure=True, time_s=0.3)  # one claim's cells alone take more
+        runs = pool.query("SELECT DISTINCT run FROM measurements").to_pylist()
+    assert len(runs) == 1, "when the second claim's turn came, the time was up"
+    assert second["state"] == "not measured"
+    assert first["claim"] == "fast"

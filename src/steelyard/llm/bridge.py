@@ -351,6 +351,8 @@ def run(
                 raise KeyboardInterrupt
             for data in _run.cut:
                 _record(_run, data.sample)
+            if _run.broken is not None:
+                raise _run.broken
             why = logs[0].error.message.strip() if logs[0].error is not None else ""
             if why and len(_run.waiting) == len(todo):
                 raise MissingError(f"{spec}: {why}", "Nothing was measured of it.")

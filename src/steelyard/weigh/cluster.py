@@ -32,7 +32,9 @@ class Actor:
         confine(job)
         self.worker = Worker(job)
 
-    def machine(self) -> str:
+    def ready(self) -> str:
+        """Load the benchmark; the fingerprint of this machine."""
+        self.worker.prepare()
         return _machine()
 
     def run(self, case_id: str, contender: str, trial: int) -> Weight:
@@ -99,7 +101,7 @@ class Cluster:
         def start() -> None:
             actor = made.remote(job)
             actors.add(actor)
-            starting[actor.machine.remote()] = actor
+            starting[actor.ready.remote()] = actor
 
         def launch(actor: Any, machine: str) -> None:
             if waiting:
@@ -125,15 +127,13 @@ class Cluster:
                         try:
                             launch(actor, ray.get(reference))
                         except exceptions.RayError as error:
-                            raise _no_worker(error) from error
+                            raise _cause(error) or _no_worker(error) from error
                         continue
                     cell, actor, machine, began = running.pop(reference)
                     try:
                         weight = replace(ray.get(reference), machine=machine)
                     except exceptions.RayTaskError as error:
-                        if isinstance(error.cause, SteelyardError):
-                            raise error.cause from None
-                        raise
+                        raise _cause(error) or error from None
                     except exceptions.RayError as error:
                         why = Outcome(
                             {}, Status.FAILED, f"crashed: its worker on the cluster died ({type(error).__name__})"
@@ -212,6 +212,12 @@ def _no_worker(error: Exception) -> MissingError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     last = next((line for line in reversed(lines) if "Error" in line), lines[0] if lines else type(error).__name__)
     return MissingError(f"no worker starts on the cluster: {last}", "Every node needs the same steelyard, and Python.")
+
+
+def _cause(error: Any) -> SteelyardError | None:
+    """The error of ours that a worker raised."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, SteelyardError) else None
 
 
 def _first_line(error: Exception) -> str:

@@ -25,7 +25,8 @@ class Weighed:
     """One contender as this benchmark will see it.
 
     maker: `card` (from the catalog or the user's file), `model` (through Inspect), or `object` (handed over in Python).
-    config: the JSON of the options it runs with. source: hash of the code or checkpoint behind it.
+    config: the JSON of the options it runs with. source: hash of the code or checkpoint behind it, and of whatever
+        else the contender says its numbers come from (`depends_on`: modules, classes, functions, texts).
     """
 
     spec: Spec
