@@ -190,4 +190,4 @@ def profile_and_print(
     if found.lost:
         out.print(f"{found.lost} cases dropped: not measured for everybody.", style="yellow")
     if svg is not None:
-        out.print(f"wrote {svg}", markup=False)
+        out.print(f"wrote {svg}")

@@ -65,7 +65,7 @@ class AlgoPerf:
             cases.append(Case(f"{self.ruleset}/{workload}", workload, about, workload))
         return cases
 
-    def published(self, data: str | None) -> list[str]:
+    def contenders_in(self, data: str | None) -> list[str]:
         """Every submission of the ruleset."""
         self.cases(data)
         return [f"replay:{name}" for name in self.runs.submissions]
