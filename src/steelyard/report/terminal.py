@@ -29,8 +29,11 @@ _SCALES = {
 
 
 def console() -> Console:
-    """Standard output; 140 columns wide where it is no terminal, so that logs keep their tables."""
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=False)
+    """Standard output; 140 columns wide where it is no terminal, so that logs keep their tables.
+
+    No markup: a spec in brackets, name[option=value], is text.
+    """
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=False, markup=False)
 
 
 def print_json(value: Any) -> None:
