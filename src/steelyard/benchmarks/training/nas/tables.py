@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from steelyard.core.errors import InputError
+from steelyard.stats.search_gain import check_units
 
 ALIASES = {"MANAS-LS": "MANAS"}
 RANDOM = "Random "
@@ -67,7 +68,13 @@ def read_sheet(path: Path) -> Sheet:
                     values[i, j] = math.inf
                 if not math.isfinite(values[i, j]):
                     raise InputError(f"{path}, line {i + 2}: {columns[j]!r} is {cell!r}.", "Give a number or leave it empty.")
-    return Sheet(path.stem, columns, values)
+    sheet = Sheet(path.stem, columns, values)
+    sides = [c for column in sheet.methods.values() for c in (column, sheet.twin(column))]
+    try:
+        check_units({c: sheet.column(c) for c in sides})
+    except InputError as error:
+        raise InputError(f"{path}: {error.what}", error.cure) from None
+    return sheet
 
 
 def read_sheets(data: Path) -> list[Sheet]:
