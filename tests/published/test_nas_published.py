@@ -85,7 +85,9 @@ def test_spread_of_random_architectures(curves):
     c, modified = curves["214_random_architectures"], curves["56_random_mod_architectures"]
     top, last = best(c), c[:, -1]
     assert (top.mean(), top.std(ddof=1), top.min(), top.max()) == pytest.approx((97.034, 0.227, 96.18, 97.56), abs=6e-4)
-    assert (last.mean(), last.std(ddof=1), last.min(), last.max()) == pytest.approx((96.949, 0.233, 96.03, 97.41), abs=6e-4)
+    assert (last.mean(), last.std(ddof=1), last.min(), last.max()) == pytest.approx(
+        (96.949, 0.233, 96.03, 97.41), abs=6e-4
+    )
     assert (best(modified).mean(), best(modified).std(ddof=1), best(modified).max()) == pytest.approx(
         (96.847, 0.293, 97.42), abs=6e-4
     )

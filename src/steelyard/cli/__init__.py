@@ -8,7 +8,22 @@ from typing import Any
 
 import typer
 
-from steelyard.cli import agree, claims, compare, doctor, gain, list_, models, papers, pool, rank, report, run, score, show
+from steelyard.cli import (
+    agree,
+    claims,
+    compare,
+    doctor,
+    gain,
+    list_,
+    models,
+    papers,
+    pool,
+    rank,
+    report,
+    run,
+    score,
+    show,
+)
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
 app = typer.Typer(

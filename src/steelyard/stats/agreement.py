@@ -220,7 +220,7 @@ def agree(
     """
     shared = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
     common = int(shared.size)
-    nothing = Agreement(*[math.nan] * 4, n or common, common, 0, math.nan, np.empty(0))
+    nothing = Agreement(math.nan, math.nan, math.nan, math.nan, n or common, common, 0, math.nan, np.empty(0))
     if common < max(n, LEAST):
         return nothing
     order = np.argsort(-(y if by is None else by)[shared], kind="stable")

@@ -22,7 +22,10 @@ from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Replay
 from tests.benchmarks.stats.test_benchbench import steelyard
 
-TRAPS = "Random A,A ,Random MANAS,MANAS-LS,lonely,,Random B,B\n" + "90,91,50,51,1,,70,\n92,93,50,52,2,,71,\n91,95,50,53,3,,72,\n"
+TRAPS = (
+    "Random A,A ,Random MANAS,MANAS-LS,lonely,,Random B,B\n"
+    + "90,91,50,51,1,,70,\n92,93,50,52,2,,71,\n91,95,50,53,3,,72,\n"
+)
 
 
 @pytest.fixture
@@ -198,7 +201,9 @@ def test_gain_from_the_pool(tmp_path):
                            interface="imported", metrics=[{"name": "laps", "direction": "lower"}]))  # fmt: skip
         for who, values in (("searched", (8.0, 9, 10)), ("random", (10.0, 12, 14))):
             pool.append(Measurement("race", "1", "c", who, "laps", v, trial=t) for t, v in enumerate(values))
-    out = steelyard("gain", "searched", "random", "--on", "race", "--json", STEELYARD_POOL=str(tmp_path / "pool")).stdout
+    out = steelyard(
+        "gain", "searched", "random", "--on", "race", "--json", STEELYARD_POOL=str(tmp_path / "pool")
+    ).stdout
     row = json.loads(out)["rows"][0]
     assert row["relative_improvement_percent"] == pytest.approx(25)  # 9 against 12, lower is better
     assert row["low"] < 25 < row["high"]
