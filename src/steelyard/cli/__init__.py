@@ -22,8 +22,9 @@ from steelyard.cli import (
     report,
     run,
     score,
+    select,
     show,
-)
+)  # fmt: skip
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ for panel, name, command in (
     (_ASK, "rank", rank.rank),
     (_ASK, "agree", agree.agree),
     (_ASK, "gain", gain.gain),
+    (_ASK, "select", select.select),
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from steelyard.core.errors import InputError
 from steelyard.core.words import Measurement
-from steelyard.pool import blobs, cards, journal, parts, reading
+from steelyard.pool import blobs, cards, journal, parts, reading, selections
 from steelyard.pool.schema import COLUMNS, ResumeKey, conform, folder, plain_row, table_of
 from steelyard.pool.snapshot import Reader
 from steelyard.pool.store import open_store
@@ -216,6 +216,17 @@ class Pool:
     def cards(self) -> list[str]:
         """The imported benchmarks, by name."""
         return cards.names(self.store)
+
+    # Saved selections of cases
+
+    def put_selection(self, name: str, cases: Mapping[str, Sequence[str]], made: Mapping[str, Any]) -> None:
+        """Keep a named list of cases (benchmark -> case ids) and how it was made; see pool.selections."""
+        with self._writing("storing a selection"):
+            selections.put_selection(self.store, name, cases, made)
+
+    def selection(self, name: str) -> dict[str, set[str]]:
+        """Benchmark -> case ids. Raises InputError with near names where the pool has no such selection."""
+        return selections.get_selection(self.store, name)
 
     # Reading
 
