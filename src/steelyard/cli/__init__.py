@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from steelyard.cli import claims, compare, doctor, list_, models, papers, pool, rank, report, run, score, show
+from steelyard.cli import claims, compare, doctor, list_, models, papers, pool, rank, report, run, score, show, view
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ for panel, name, command in (
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),
+    (_ASK, "view", view.view),
 ):
     app.command(name, rich_help_panel=panel)(command)
 app.add_typer(models.app, name="models", rich_help_panel=_LOOK)

@@ -169,8 +169,13 @@ def tiers(section: Section) -> Tiers:
     names = [c for c in primary.contenders if has_values(primary, c)]
     if len(names) < 2:
         return Tiers(sentence=f"A ranking needs two contenders with numbers; there {'is one' if names else 'is none'}.")
+    return tiers_of([only(primary, contenders=names)])
+
+
+def tiers_of(sets: Sequence[Scores]) -> Tiers:
+    """The ranking over the cases of all `sets`, or the sentence that says why there is none."""
     try:
-        ranking = ranking_of([only(primary, contenders=names)])
+        ranking = ranking_of(sets)
     except InputError as error:
         return Tiers(sentence=str(error))
     rows = rows_of(ranking)
