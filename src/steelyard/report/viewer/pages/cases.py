@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from steelyard.core.errors import MissingError
+from steelyard.core.errors import SteelyardError
 from steelyard.report.plots import typical
 from steelyard.report.scales import SHARES, quantity
 from steelyard.report.viewer.asking import Ask, NotThereError, Page
@@ -102,13 +102,15 @@ def case(ask: Ask) -> Page:
         if r["status"] != "ok":
             cell |= {"status": r["status"], "error": r["error"]}
     cells = list(by_cell.values())
+    having = [set(cell["artifacts"].items()) for cell in cells if cell["artifacts"]]
+    shared = set.intersection(*having) if len(having) > 1 else set()
     for cell in cells[:SHOWN]:
-        cell["texts"] = [(role, key, *_text(ask, key)) for role, key in cell["artifacts"].items()]
+        cell["texts"] = [(r, key, *_text(ask, key)) for r, key in cell["artifacts"].items() if (r, key) not in shared]
     names = section.metrics[0].cases if section.metrics else []
     place = names.index(wanted) if wanted in names else -1
     context = {
         "section": section, "case": wanted, "facts": options(rows[0]["case_attributes"]), "group": rows[0]["case_group"],
-        "cells": cells[:SHOWN], "n": len(cells), "metrics": metrics, "excluded": section.excluded.get(wanted, ""),
+        "shared": [(r, key, *_text(ask, key)) for r, key in sorted(shared)], "cells": cells[:SHOWN], "n": len(cells), "metrics": metrics, "excluded": section.excluded.get(wanted, ""),
         "before": names[place - 1] if place > 0 else "", "after": names[place + 1] if 0 <= place < len(names) - 1 else "",
     }  # fmt: skip
     kept = ("contender", "trial", "metric", "value", "unit", "status", "error", "duration_s", "run", "started_at")
@@ -120,6 +122,6 @@ def _text(ask: Ask, key: str) -> tuple[str, int]:
     """The beginning of an artifact, and how many characters were left out; a sentence where it is gone."""
     try:
         text = ask.store.artifact(key).decode("utf-8", "backslashreplace")
-    except (MissingError, ValueError) as error:
-        return f"({error})", 0
+    except SteelyardError as error:  # gone, damaged, or no hash at all
+        return f"({error.what})", 0
     return text[:LONG], max(0, len(text) - LONG)

@@ -62,6 +62,8 @@
     next();
   }
 
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // A choice in a list takes effect at once; empty fields stay out of the address.
   for (const form of document.querySelectorAll("form.controls[method=get]")) {
     form.addEventListener("submit", () => {
