@@ -31,7 +31,7 @@ def spelled(found: list[dict]) -> Counter:
     return Counter(repr(sorted(r.items())) for r in found)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(rows, max_size=25), st.integers(0, 25))
 def test_the_newest_rows_are_those_of_the_view(tmp_path_factory: pytest.TempPathFactory, made: list, cut: int) -> None:
     with Pool(tmp_path_factory.mktemp("p") / "pool") as pool:

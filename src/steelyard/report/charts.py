@@ -108,16 +108,18 @@ def scatter(points: Sequence[Point], front: Sequence[Point], x: Axis, y: Axis, l
 
 
 def curves(points: Sequence[Point], x: Axis, y: Axis, label: str) -> dict[str, Markup]:
-    """Lines through many points, with one mark at the end of each to tell them apart without colour."""
+    """Lines through many points, with one mark half way up each to tell them apart without colour."""
 
     def layers(plane: _Plane) -> list[Spec]:
         made = []
         for series, rows in plane.series():
             line = {"type": "line", "color": f"var(--s{series})", "strokeWidth": 2, "strokeDash": DASHES[series]}
             made.append(_layer(rows, line, x=plane.x(), y=plane.y(), order={"field": "at", "type": "quantitative"}))
-        ends = _Plane([[p for p in points if p.series == s][-1] for s, _ in plane.series()], x, y, plane.narrow)
-        ends.scales = plane.scales
-        return [*made, *ends.marks(70)]
+        own = ([p for p in points if p.series == series] for series, _ in plane.series())
+        halfway = [next(p for p in curve if p.y >= (curve[0].y + curve[-1].y) / 2) for curve in own]
+        marked = _Plane(halfway, x, y, plane.narrow)
+        marked.scales = plane.scales
+        return [*made, *marked.marks(70)]
 
     return _draw(points, x, y, layers, label)
 

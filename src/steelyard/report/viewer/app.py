@@ -109,6 +109,7 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
         if name == "sql" and request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             ask.query.pop("run", None)  # a link elsewhere may show a question, not have it asked
         try:
+            ask.need("what the pool holds", "counts", store.stamp(), store.counts)
             page = make(ask)
         except PendingError as wait:
             page = Page(f"Reading {wait}", "pending.html.j2", {})

@@ -60,8 +60,9 @@ class Store:
 
     def __init__(self, path: str | None) -> None:
         self.pool = Pool(path, readonly=True)
-        self._lock = threading.RLock()
+        self._lock, self._counting = threading.RLock(), threading.Lock()
         self._stamp: tuple[float, str] = (0.0, "")
+        self._stamps: dict[str, tuple[Any, str]] = {}
         self._counts: tuple[str, list[dict[str, Any]]] = ("", [])
 
     def stamp(self) -> str:
@@ -74,24 +75,24 @@ class Store:
     def stamp_of(self, *benchmarks: str) -> str:
         """Changes when what the pool has of `benchmarks` does."""
         self.stamp()
-        return " ".join(self._look(self._stamp, name) for name in benchmarks)
-
-    def _look(self, at: tuple[float, str], benchmark: str) -> str:
         with self._lock:
-            known: dict[str, tuple[tuple[float, str], str]] = self.__dict__.setdefault("_stamps", {})
-            if benchmark not in known or known[benchmark][0] != at:
-                known[benchmark] = (at, self.pool.stamp(benchmark))
-            return known[benchmark][1]
+            at = self._stamp
+            for name in benchmarks:
+                if self._stamps.get(name, ((), ""))[0] != at:
+                    self._stamps[name] = (at, self.pool.stamp(name))
+            return " ".join(self._stamps[name][1] for name in benchmarks)
 
     def counts(self) -> list[dict[str, Any]]:
+        """`Pool.counts` of the pool as it is now."""
         stamp = self.stamp()
-        with self._lock:
+        with self._counting:
             if self._counts[0] != stamp:
                 self._counts = (stamp, self.pool.counts())
             return self._counts[1]
 
     def rows(self) -> int:
-        return sum(c["rows"] for c in self.counts())
+        """How many numbers the pool held when it was last counted."""
+        return sum(c["rows"] for c in self._counts[1])
 
     def groups(self, *names: str) -> list[Group]:
         """Counts by the columns `names`, measured last first."""

@@ -14,6 +14,11 @@
     const held = document.activeElement, inside = old.contains(held);
     const href = inside ? held.getAttribute("href") : null;
     old.replaceWith(document.adoptNode(made));
+    for (const id of ["what", "formats", "controls"]) {
+      const was = document.getElementById(id), now = fresh.getElementById(id);
+      if (was && now && !was.querySelector("form") && !was.contains(held) && was.textContent !== now.textContent) was.replaceWith(document.adoptNode(now));
+    }
+    document.title = fresh.title;
     for (const d of made.querySelectorAll("details")) if (opened.has(keyOf(d))) d.open = opened.get(keyOf(d));
     if (inside) ([...made.querySelectorAll("a[href]")].find((a) => a.getAttribute("href") === href) || document.getElementById("main")).focus({ preventScroll: true });
     stamp = fresh.body.dataset.stamp;
@@ -65,27 +70,25 @@
   document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
   // A choice in a list takes effect at once; empty fields stay out of the address.
-  for (const form of document.querySelectorAll("form.controls[method=get]")) {
-    form.addEventListener("submit", () => {
-      for (const field of form.elements) if (field.name && !field.value && field.type !== "checkbox") field.disabled = true;
-    });
-    form.addEventListener("change", (event) => {
-      if (event.target.name !== "b" || event.target.type === "checkbox") return;
-      for (const field of form.elements) if (field.name && field.name !== "b") field.disabled = true;
-      form.requestSubmit();
-    });
-  }
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form.controls[method=get]")) return;
+    for (const field of event.target.elements) if (field.name && !field.value && field.type !== "checkbox") field.disabled = true;
+  });
+  document.addEventListener("change", (event) => {
+    const field = event.target, form = field.closest("form.controls[method=get]");
+    if (!form || field.name !== "b" || field.type === "checkbox") return;
+    for (const other of form.elements) if (other.name && other.name !== "b") other.disabled = true;
+    form.requestSubmit();
+  });
   addEventListener("pageshow", () => { for (const field of document.querySelectorAll("form :disabled")) field.disabled = false; });
 
   // The search box of the front page filters while one types; Enter asks the server, which makes it an address.
-  const table = document.querySelector("table[data-search]"), box = document.querySelector("form[role=search] input[name=q]");
-  if (table && box) {
-    box.addEventListener("input", () => {
-      const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-      for (const row of document.querySelectorAll("table[data-search] tbody tr")) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-      }
-    });
-  }
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches("form[role=search] input[name=q]")) return;
+    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of document.querySelectorAll("table[data-search] tbody tr")) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+  });
 })();
