@@ -87,10 +87,10 @@ class Ask:
     def as_format(self, ending: str, **more: Any) -> str:
         return self.url(**more).replace(self.path, f"{'/papers' if self.path == '/' else self.path}.{ending}", 1)
 
-    def get(self, what: str, key: Hashable, stamp: str, compute: Callable[[], T]) -> T | None:
+    def get(self, what: str, key: Hashable, stamp: str, compute: Callable[[], T], *, slow: bool = False) -> T | None:
         """What `compute` gives, kept until `stamp` changes; None while it is being computed (the page says so)."""
         wait = 600.0 if self.whole else self.began + PATIENCE_S - time.monotonic()
-        entry = self.keep.get(key, stamp, compute, wait)
+        entry = self.keep.get(key, stamp, compute, wait, slow=slow)
         if not entry.done.is_set():
             self.pending.append((what, time.monotonic() - entry.began))
             return None

@@ -64,12 +64,16 @@ def _one(ask: Ask, name: str) -> Page:
     else:
         tiers = views.Tiers(sentence=f"A ranking needs two contenders with numbers; there are {len(ranked)}.")
     forest = ask.get(
-        f"estimates and comparisons of {len(ranked)} contenders on {len(scores.cases)} cases", ("forest", *key), stamp,
-        lambda: views.forest(section, scores, baseline),
+        f"comparisons of {len(ranked)} contenders on {len(scores.cases)} cases", ("forest", *key), stamp,
+        lambda: views.forest(section, scores, baseline), slow=True,
     )  # fmt: skip
+    compared = forest is not None
+    if forest is None:
+        alone = ("alone", *key)
+        forest = ask.get("estimates", alone, stamp, lambda: views.forest(section, scores, baseline, paired=False))
     series = views.series_of(section, baseline, forest) if forest and baseline else {}
     charts: list[Chart] = []
-    if forest and len(scores.cases) <= plots.STEPS * 10:
+    if forest and compared and len(scores.cases) <= plots.STEPS * 10:
         charts = (
             ask.get("charts", ("sizes", *key), stamp, lambda: plots.by_size(section, scores, baseline, series)) or []
         )

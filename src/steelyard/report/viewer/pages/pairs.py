@@ -50,7 +50,7 @@ def compare(ask: Ask) -> Page:
     order = both[np.argsort(-ranked[both], kind="stable")]
     said = ask.get(
         "the paired test", ("pair", section.card.name, metric.name, a, c, ask.one("where"), *ask.many("with")),
-        ask.store.stamp_of(section.card.name), lambda: _said(scores, c, a),
+        ask.store.stamp_of(section.card.name), lambda: _said(scores, c, a), slow=True,
     )  # fmt: skip
 
     def row(i: int) -> dict[str, Any]:
