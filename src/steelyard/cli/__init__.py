@@ -25,6 +25,7 @@ from steelyard.cli import (
     score,
     select,
     show,
+    view,
 )  # fmt: skip
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
@@ -53,6 +54,7 @@ for panel, name, command in (
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),
+    (_ASK, "view", view.view),
 ):
     app.command(name, rich_help_panel=panel)(command)
 app.add_typer(models.app, name="models", rich_help_panel=_LOOK)
