@@ -21,12 +21,16 @@ class Worked:
     fixed: str = ""
 
 
-_RIGHT = "Write a function that says whether a word reads the same backwards.\nIt must satisfy: assert same('level') == True"
+_RIGHT = (
+    "Write a function that says whether a word reads the same backwards.\nIt must satisfy: assert same('level') == True"
+)
 _WRONG = "Write a function that adds the even numbers of a list.\nIt must satisfy: assert even_sum([1, 2, 4]) == 6"
 _PYTHON = {
     "expl": (
         ("The function compares the word with its reverse, made by word[::-1], and returns whether they are equal.",),
-        ("total starts at 0. The loop takes each number; the test n % 2 keeps the odd ones, so odd numbers are added.",),
+        (
+            "total starts at 0. The loop takes each number; the test n % 2 keeps the odd ones, so odd numbers are added.",
+        ),
     ),
     "trace": (
         ("word = 'level', word[::-1] = 'level', they are equal, so True is returned.",),

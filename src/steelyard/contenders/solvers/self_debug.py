@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from inspect_ai.model import ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from steelyard.contenders.solvers.demonstrations import demonstrations
+from steelyard.contenders.solvers.demonstrations import Worked, demonstrations
 from steelyard.contenders.solvers.dialogue import Dialogue
-from steelyard.contenders.solvers.feedback import CLAUSES, EXPLAIN, EXPLAIN_BOTH, JUDGE, KINDS, TRACE, request, says_right
+from steelyard.contenders.solvers.feedback import (
+    CLAUSES,
+    EXPLAIN,
+    EXPLAIN_BOTH,
+    JUDGE,
+    KINDS,
+    TRACE,
+    Kind,
+    request,
+    says_right,
+)
 from steelyard.contenders.solvers.visible import Failing, failing
 from steelyard.core.contender import contender
 from steelyard.llm.context import TRAIL, execution_of, program_of, seed_of, visible_tests
 
 JUDGE_TOKENS = 64
+
 
 @dataclass
 class Trail:
@@ -59,6 +70,8 @@ class SelfDebug:
     tokens: int = 0
     demonstrations: bool = False
 
+    depends_on: ClassVar[tuple[type, ...]] = (Dialogue, Kind, Failing, Worked)  # whose files shape its numbers too
+
     def solver(self) -> Solver:
         return self_debug(self)
 
@@ -92,10 +105,10 @@ async def _debug(debug: SelfDebug, talk: Dialogue) -> tuple[Trail, ModelOutput]:
     trail = Trail([program], "tests" if by_tests else "model")
     while True:
         broken = await failing(program, tests, debug.limit_s)
-        if by_tests:
+        if by_tests and tests:
             trail.judged.append(not broken)
         if by_tests and not broken:
-            trail.stopped = "judged right"
+            trail.stopped = "judged right" if tests else "no visible tests"
             break
         if trail.turns == debug.turns and (by_tests or debug.turns):
             trail.stopped = "turns used up"

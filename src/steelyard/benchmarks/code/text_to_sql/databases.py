@@ -43,7 +43,9 @@ def open_copy(path: Path) -> sqlite3.Connection:
     Raises MissingError for a file that is not here, InputError for one that is no database.
     """
     if not path.is_file():
-        raise MissingError(f"{path}: no such database.", "Spider keeps database/<db_id>/<db_id>.sqlite beside dev.json.")
+        raise MissingError(
+            f"{path}: no such database.", "Spider keeps database/<db_id>/<db_id>.sqlite beside dev.json."
+        )
     copy = sqlite3.connect(":memory:", check_same_thread=False)
     copy.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
@@ -101,4 +103,8 @@ def schema(path: Path) -> str:
 def _reason(message: str) -> str:
     if message == "interrupted":
         return "timeout"
-    return f"may only read: {message}" if message in ("not authorized", "attempt to write a readonly database") else message
+    return (
+        f"may only read: {message}"
+        if message in ("not authorized", "attempt to write a readonly database")
+        else message
+    )
