@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from steelyard.cli import claims, compare, doctor, list_, models, papers, pool, rank, report, run, score, show
+from steelyard.cli import claims, compare, doctor, import_, list_, models, papers, pool, rank, report, run, score, show
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for panel, name, command in (
     (_LOOK, "doctor", doctor.doctor),
     (_WEIGH, "run", run.run),
     (_WEIGH, "score", score.score),
+    (_WEIGH, "import", import_.import_),
     (_ASK, "compare", compare.compare),
     (_ASK, "rank", rank.rank),
     (_ASK, "claims", claims.claims),
