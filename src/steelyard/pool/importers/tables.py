@@ -134,7 +134,7 @@ def insert(
     given["benchmark"] = _literal(asked.benchmark) if asked.benchmark else text.get("benchmark", _literal(name))
     given["contender"] = _literal(asked.contender) if asked.contender else text["contender"]
     given["case"] = text.get("case", _literal(WHOLE))
-    given["status"] = given.get("status", "'ok'")
+    given = {"status": "'ok'", "benchmark_version": "'imported'"} | given
     for number in ("seed", "duration_s", "started_at"):
         if number in columns:
             given[number] = f"TRY_CAST({text[number]} AS {COLUMNS[number]})"

@@ -111,6 +111,13 @@ def _name(
             "Declare it: --higher-is-better METRIC, --lower-is-better METRIC, or --no-direction METRIC for a plain "
             "fact.\nA pattern declares several ('*'); the longest that fits a metric decides.",
         )
+    # Of a benchmark of ours the version tells what was brought from what was measured here.
+    for benchmark in (b for b, name in benchmarks.items() if name in ours):
+        into.con.execute(
+            """UPDATE staged SET benchmark_version = 'imported-' || benchmark_version WHERE benchmark = ?
+            AND NOT (starts_with(benchmark_version, 'imported') OR starts_with(benchmark_version, ?))""",
+            [benchmark, source.format],
+        )
     into.told.metrics = shown
     into.told.benchmarks = [
         {"benchmark": benchmarks[b], "version": v, "rows": n, "cases": c, "contenders": w}
@@ -196,7 +203,7 @@ def _reader(into: Staging, source: Source, asked: Asked, origin: str, digest: st
         "trial": "coalesce(s.trial, 0)",
         "seed": "coalesce(s.seed, 0)",
         "status": "coalesce(s.status, 'ok')",
-        "benchmark_version": "coalesce(s.benchmark_version, 'imported')",
+        "benchmark_version": "s.benchmark_version",
         "started_at": f"coalesce(s.started_at, {stamp(source.files[0])!r})",
         "case_attributes": "json_merge_patch(coalesce(s.case_attributes, '{}'), coalesce(f.attributes, '{}'))",
         "contender_config": "json_merge_patch(coalesce(s.contender_config, '{}'), coalesce(n.config, '{}'))",
