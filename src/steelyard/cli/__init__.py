@@ -8,7 +8,24 @@ from typing import Any
 
 import typer
 
-from steelyard.cli import claims, compare, doctor, import_, list_, models, papers, pool, rank, report, run, score, show
+from steelyard.cli import (
+    agree,
+    claims,
+    compare,
+    doctor,
+    gain,
+    import_,
+    list_,
+    models,
+    papers,
+    pool,
+    rank,
+    report,
+    run,
+    score,
+    select,
+    show,
+)  # fmt: skip
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
 app = typer.Typer(
@@ -30,6 +47,9 @@ for panel, name, command in (
     (_WEIGH, "import", import_.import_),
     (_ASK, "compare", compare.compare),
     (_ASK, "rank", rank.rank),
+    (_ASK, "agree", agree.agree),
+    (_ASK, "gain", gain.gain),
+    (_ASK, "select", select.select),
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),

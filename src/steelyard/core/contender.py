@@ -9,6 +9,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from steelyard.core.errors import InputError, unknown
@@ -71,10 +72,14 @@ def config_of(instance: Any) -> dict[str, Any]:
 
 
 def source_hash(*things: Any) -> str:
-    """A hash over the files that define `things` (classes with their bases, functions, modules, instances)."""
+    """A hash over the files that define `things` (classes with their bases, functions, modules, instances), and over
+    things that are files themselves (paths)."""
     digest = hashlib.sha256()
     holders: list[Any] = []
     for thing in things:
+        if isinstance(thing, Path):
+            digest.update(thing.read_bytes())
+            continue
         holder = thing if isinstance(thing, type | types.ModuleType | types.FunctionType) else type(thing)
         bases = holder.__mro__ if isinstance(holder, type) else (holder,)
         holders += [b for b in bases if getattr(b, "__module__", "") not in ("builtins", "typing", "abc")]

@@ -22,11 +22,12 @@ ATTEMPTS = 5  # a compaction may take parts away between the listing and the rea
 class Reader:
     """Lists and reads the parts and journals of one store.
 
-    tidy: move torn parts into `_torn/` (else only leave them out).
+    tidy: move torn parts into `_torn/` (else only leave them out). until: leave out what was started later.
     """
 
-    def __init__(self, store: Store, *, tidy: bool) -> None:
+    def __init__(self, store: Store, *, tidy: bool, until: float | None = None) -> None:
         self.store = store
+        self.until = until
         self.tidy = tidy
         self.problems: list[Problem] = []
         self._bad: set[tuple[str, str]] = set()
@@ -139,7 +140,7 @@ class Reader:
             with told(self.store.url, "listing it"):
                 snapshot = self.snapshot(benchmarks)
             try:
-                with reading.connect(self.store, snapshot) as con:
+                with reading.connect(self.store, snapshot, self.until) as con:
                     return act(con)
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 whole = all(self.store.exists(part.name) for part in snapshot.parts)

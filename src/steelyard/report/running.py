@@ -13,6 +13,7 @@ from steelyard.core.spec import Spec, parse_spec, split_specs
 from steelyard.core.words import Kind, Status
 from steelyard.report.comparing import print_comparison, table
 from steelyard.report.results import load
+from steelyard.report.summaries import print_summaries, summaries
 from steelyard.report.terminal import console, print_json
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def weigh_visibly(benchmark: str | Spec, contenders: Sequence[str], *, pool: Poo
     parts += [f"{done.done} already in the pool"] if done.done else []
     parts += [f"{done.left} not measured ({'stopped' if done.stopped else 'time is up'})"] if done.left else []
     out.print(f"{done.plan.spec}: {', '.join(parts)}.", style="dim")
+    for note in done.plan.notes:
+        out.print(f"  {note}", style="yellow")
     for case, why in list(done.excluded.items())[:10]:
         out.print(f"  left out for all contenders: {case}: {why}", style="yellow")
     if len(done.excluded) > 10:
@@ -145,8 +148,14 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
         print_comparison(scores, rows, baseline)
         out = console()
         for reason, count in _reasons(scores.failures)[:8]:
-            out.print(f"  {count} x {reason}", style="red")
+            out.print(f"  {count} x {reason}", style="red", markup=False)
         out.print()
+    from steelyard.weigh.plan import load_benchmark
+
+    bench = load_benchmark(done.plan.spec)[1]
+    extra = summaries(store, bench, card.name, done.plan.version, names)
+    if not as_json:
+        print_summaries(extra)
     failures = [
         dict(zip(("contender", "case", "trial", "status", "error"), failure, strict=True))
         for failure in scores.failures
@@ -154,7 +163,8 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
     return [
         {
             "benchmark": card.name, "version": done.plan.version, "run": done.run, "metric": scores.metric.name,
-            "rows": rows, "failures": failures, "excluded": done.excluded, "not_measured": done.left,
+            "rows": rows, "summary": extra, "failures": failures, "excluded": done.excluded, "not_measured": done.left,
+            "notes": done.plan.notes,
         }
     ]  # fmt: skip
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from steelyard.core.card import Card
 
 _STYLES = {
-    "holds": "green", "fails": "red", "undecided": "yellow", "out of reach": "dim", "missing": "red", "ok": "green",
+    "holds": "green", "fails": "red", "undecided": "yellow", "out of reach": "dim", "not measured": "dim", "missing": "red", "ok": "green",
 }  # fmt: skip
 _SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),

@@ -14,7 +14,7 @@ from steelyard.core.errors import InputError
 from steelyard.core.words import Direction, Metric
 from steelyard.report.charts import SERIES
 from steelyard.report.comparing import TIMES, table
-from steelyard.report.ranking import ranking_of, rows_of
+from steelyard.report.ranking import field_of, ranking_of, rows_of
 from steelyard.report.results import Scores
 from steelyard.report.scales import SHARES, Scale, bar, quantities, quantity, ratio, scale_over, tick_label, ticks
 from steelyard.report.sections import Section, only
@@ -170,7 +170,7 @@ def tiers(section: Section) -> Tiers:
     if len(names) < 2:
         return Tiers(sentence=f"A ranking needs two contenders with numbers; there {'is one' if names else 'is none'}.")
     try:
-        ranking = ranking_of([only(primary, contenders=names)])
+        ranking = ranking_of(field_of([only(primary, contenders=names)], least=1))
     except InputError as error:
         return Tiers(sentence=str(error))
     rows = rows_of(ranking)

@@ -190,23 +190,32 @@ def _component(
     theta, covariance = theta[order], covariance[np.ix_(order, order)]
     variance = np.diag(covariance)
     spread = np.sqrt(np.clip(variance[:, None] + variance[None, :] - 2 * covariance, 0.0, None))
-    p = _pairwise_p(theta, spread, clusters)
+    p = pairwise_p(theta, spread, clusters)
     half = (quantile_t(clusters - 1, level) if clusters > 1 else math.inf) * np.sqrt(variance)
     low, high = _rank_interval(theta, covariance, level, draws, seed) if clusters > 1 else (np.ones(m), np.full(m, m))
-    tier, leader, members = 1, 0, []
-    for i in range(m):
-        if p[leader, i] <= 1 - level:
-            tier, leader = tier + 1, i
-        k = int(order[i])
-        members.append(
-            Ranked(names[k], float(theta[i]), float(theta[i] - half[i]), float(theta[i] + half[i]), i + 1,
-                   int(low[i]), int(high[i]), tier, int(seen[k].sum()), constant[k])
-        )  # fmt: skip
+    members = [
+        Ranked(names[k], float(theta[i]), float(theta[i] - half[i]), float(theta[i] + half[i]), i + 1,
+               int(low[i]), int(high[i]), tier, int(seen[k].sum()), constant[k])
+        for i, (k, tier) in enumerate(zip(order.tolist(), tiers(p, level), strict=True))
+    ]  # fmt: skip
     return Component(members, cases, clusters, above, p)
 
 
-def _pairwise_p(theta: Array, spread: Array, clusters: int) -> Array:
-    """Holm-adjusted two-sided p of all pairs, (m, m), ones on the diagonal."""
+def tiers(p: Array, level: float = LEVEL) -> list[int]:
+    """Tier of each contender, best first: a new one begins where somebody is told apart from its leader.
+
+    p: (m, m) adjusted p of all pairs, in the order of the ranking.
+    """
+    out, leader = [1], 0
+    for i in range(1, p.shape[0]):
+        apart = p[leader, i] <= 1 - level
+        leader = i if apart else leader
+        out.append(out[-1] + apart)
+    return [int(t) for t in out]
+
+
+def pairwise_p(theta: Array, spread: Array, clusters: float) -> Array:
+    """Holm-adjusted two-sided p of all pairs, (m, m), ones on the diagonal; t with clusters - 1 degrees of freedom."""
     from scipy.special import stdtr
 
     m = theta.size

@@ -23,25 +23,28 @@ from steelyard.core.words import Case, Status
 class Job:
     """What a worker needs to build its benchmark and contenders by itself.
 
-    core: pin to this CPU. memory_bytes: address-space limit of the process, so that a contender that floods memory
-    gets a MemoryError instead of taking the machine down.
+    timing: keep to one CPU, and warm each contender up. memory_bytes: how much address space the process may add to
+    what it has at its start, so that a contender that floods memory gets a MemoryError and the machine stays up.
     """
 
     benchmark: str
     data: str | None
     interface: str
     timing: bool
-    core: int | None = None
     memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One cell's result: the outcome, the wall time it took (seconds) and when it began (seconds since the epoch)."""
+    """One cell's result: the outcome, the wall time it took (seconds) and when it began (seconds since the epoch).
+
+    machine: the fingerprint (JSON) of where it was taken; "" means here.
+    """
 
     outcome: Outcome
     duration_s: float
     started_at: float
+    machine: str = ""
 
 
 @dataclass
@@ -130,17 +133,24 @@ def _explain(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{place}"
 
 
+def confine(job: Job) -> None:
+    """Hold this process to the job's CPU and memory."""
+    if job.timing and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the first core serves most interrupts
+    if job.memory_bytes is not None:
+        import resource
+
+        with open("/proc/self/statm") as file:
+            held = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + job.memory_bytes,) * 2)
+
+
 def serve(fd: int) -> None:
     """The loop of a worker process: a Job, then cells, over the connection on file descriptor `fd`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     connection = Connection(fd)
     job: Job = connection.recv()
-    if job.core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {job.core})
-    if job.memory_bytes is not None:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (job.memory_bytes, job.memory_bytes))
+    confine(job)
     worker = Worker(job)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what contenders print is not part of the table
     while True:

@@ -15,7 +15,7 @@ from steelyard.pool.importers import formats
 from steelyard.pool.importers.asked import Asked, Format, Source, Told
 from steelyard.pool.importers.metrics import kind_of, known_direction, slugs, spec_names
 from steelyard.pool.importers.staging import Staging, quoted, stamp
-from steelyard.pool.schema import COLUMNS
+from steelyard.pool.schema import COLUMNS, IMPORTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from steelyard.pool import Pool
 
 CHUNK = 200_000
-CODE = "imported"  # the same for all, so that what a contender has in several files is read together
 
 
 def take(pool: Pool | None, source: Source, asked: Asked, ours: Mapping[str, Card], *, dry: bool = False) -> Told:
@@ -211,7 +210,7 @@ def _reader(into: Staging, source: Source, asked: Asked, origin: str, digest: st
         "provenance": f"'{provenance}'",
         "run": f"'import-{digest[:16]}'",
         "machine": "''",
-        "code_version": f"'{CODE}'",
+        "code_version": f"'{IMPORTED}'",
     }
     columns = ", ".join(f"{given.get(name, f's.{quoted(name)}')} AS {quoted(name)}" for name in COLUMNS)
     return into.con.sql(
