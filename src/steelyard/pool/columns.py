@@ -40,6 +40,14 @@ def read_part(store: Store, part: Part, names: Sequence[str]) -> pa.Table:
     return found.select(names).cast(pa.schema([schema().field(name) for name in names]))
 
 
+def until(table: pa.Table, moment: float | None) -> pa.Table:
+    """The rows that were started by then (seconds since the epoch); all for None."""
+    if moment is None:
+        return table
+    started = np.asarray(codes(table, "started_at"), float)
+    return table.filter(started <= moment).unify_dictionaries().combine_chunks()
+
+
 def codes(table: pa.Table, name: str) -> Codes:
     """The codes of a text column, or the numbers of another one."""
     import pyarrow as pa

@@ -38,17 +38,21 @@ class Pool:
     """Every measurement ever taken at one place: a folder, or any URL that fsspec opens (s3://, gs://, memory:// ...).
 
     path: the place; None means `default_path()`.
+    until: read it as it was then (seconds since the epoch): without what was started later; such a pool is read only.
     readonly: only read (works on a pool that cannot be written). Otherwise the pool is made where it does not exist,
         journals of writers that died are sealed, and an unwritable place raises MissingError here.
 
     Any number of processes and threads may write and read at once. A Pool may be pickled, and used after a fork.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, readonly: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, readonly: bool = False, until: float | None = None
+    ) -> None:
         self.path = os.fspath(path) if path is not None else default_path()
-        self.readonly = readonly
+        self.until = until
+        self.readonly = readonly = readonly or until is not None
         self.store = open_store(self.path, writing=not readonly)
-        self._reader = Reader(self.store, tidy=not readonly)
+        self._reader = Reader(self.store, tidy=not readonly, until=until)
         self._segment: journal.Segment | None = None
         self._begin_process()
         if not readonly:
@@ -63,7 +67,7 @@ class Pool:
         self._frozen: list[journal.Segment] = []  # closed to appends, not yet sealed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open, (self.path, self.readonly)
+        return _open, (self.path, self.readonly, self.until)
 
     def __enter__(self) -> Self:
         return self
@@ -331,5 +335,5 @@ class Pool:
         return upkeep.check(self._reader)
 
 
-def _open(path: str, readonly: bool) -> Pool:
-    return Pool(path, readonly=readonly)
+def _open(path: str, readonly: bool, until: float | None) -> Pool:
+    return Pool(path, readonly=readonly, until=until)

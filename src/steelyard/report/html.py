@@ -58,7 +58,7 @@ def write_report(benchmarks: list[str], out: Path, pool: str | None = None) -> P
 
 def cards_of(sections: Sequence[Section]) -> list[str]:
     """The cards whose claims the page judges: the benchmarks', then those of the contenders and solvers weighed."""
-    names = [s.card.name for s in sections]
+    names = [s.card.name for s in sections if s.card.name in catalog.entries()]  # an imported one makes no claims
     for source in (source for s in sections for source in s.sources):
         try:
             names += [part.name for part in walk(parse_spec(source.contender)) if part.name in catalog.entries()]

@@ -14,6 +14,7 @@ from steelyard import catalog
 from steelyard.core.card import Card
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.words import Metric
+from steelyard.pool.schema import IMPORTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -226,10 +227,10 @@ def _picked(table: pa.Table, name: str, rows: NDArray[np.int64]) -> list[str]:
 
 
 def newest_version(pool: Pool, benchmark: str) -> str:
-    """The version of a benchmark measured last; InputError when none was."""
-    found = [(row["last"], row["benchmark_version"]) for row in pool.counts(benchmark)]
+    """The version of a benchmark measured last, one that was imported only where there is no other; InputError for none."""
+    found = [(r["code_version"] != IMPORTED, r["last"], r["benchmark_version"]) for r in pool.counts(benchmark)]
     if not found:
         raise InputError(
             f"the pool has no measurements of {benchmark}.", f"Measure it first:  steelyard run {benchmark}"
         )
-    return str(max(found)[1])
+    return str(max(found)[2])
