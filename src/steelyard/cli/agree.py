@@ -15,11 +15,15 @@ def agree(
     repeats: int = typer.Option(None, "--repeats", min=1, help="Subsets drawn where they are random. Default: 10."),
     correlation: str = typer.Option(None, "--correlation", help="kendall (default) or pearson."),
     draws: int = typer.Option(None, "--draws", min=100, help="Bootstrap resamples of models. Default: 1000."),
-    profile: str = typer.Option("sound", "--profile", help="published repeats the released procedure with its defects."),
+    profile: str = typer.Option(
+        "sound", "--profile", help="published repeats the released procedure with its defects."
+    ),
     names: str = typer.Option(None, "--names", help="Your own table of names (CSV: kind,find,replace)."),
     lower: list[str] = typer.Option(None, "--lower", help="A source or scenario of which lower is better. Repeat."),
     pairs: bool = typer.Option(False, "--pairs", help="Also every pair of scenarios."),
-    merges: bool = typer.Option(False, "--merges", help="Only list which names were joined and which scores stood twice."),
+    merges: bool = typer.Option(
+        False, "--merges", help="Only list which names were joined and which scores stood twice."
+    ),
     pool: str = typer.Option(None, "--pool", help="Where measurements are kept. Default: $STEELYARD_POOL."),
     as_json: bool = typer.Option(False, "--json", help="JSON instead of tables."),
 ) -> None:

@@ -6,8 +6,12 @@ import typer
 
 
 def gain(
-    inputs: list[str] = typer.Argument(help="CSV files or folders (columns Random FOO,FOO); with --on: two contenders."),
-    on: str = typer.Option("", "--on", help="A benchmark of the pool: SEARCHED and RANDOM are contenders, trials are runs."),
+    inputs: list[str] = typer.Argument(
+        help="CSV files or folders (columns Random FOO,FOO); with --on: two contenders."
+    ),
+    on: str = typer.Option(
+        "", "--on", help="A benchmark of the pool: SEARCHED and RANDOM are contenders, trials are runs."
+    ),
     metric: str = typer.Option("", "--metric", help="With --on. Default: the benchmark's primary metric."),
     pool: str = typer.Option(None, "--pool", help="Where measurements are kept. Default: $STEELYARD_POOL."),
     as_json: bool = typer.Option(False, "--json", help="JSON instead of a table."),

@@ -95,12 +95,13 @@ def suggestions(board: Board, own: Sequence[str], limit: int = 10) -> dict[str, 
     from rapidfuzz import fuzz, process
 
     mine = np.isin(board.scenarios, own)
-    here = ~np.isnan(board.scores[:, mine]).all(axis=1)
-    there = ~np.isnan(board.scores[:, ~mine]).all(axis=1)
-    known = [m for m, yes in zip(board.models, there, strict=True) if yes]
-    found = {}
-    for model in (m for m, a, b in zip(board.models, here, there, strict=True) if a and not b):
-        near = process.extract(model, known, scorer=fuzz.ratio, score_cutoff=80, limit=3)
+    here, there = (
+        {m for m, row in zip(board.models, ~np.isnan(board.scores[:, part]), strict=True) if row.any()}
+        for part in (mine, ~mine)
+    )
+    found: dict[str, list[str]] = {}
+    for model in sorted(here - there):
+        near = process.extract(model, sorted(there), scorer=fuzz.ratio, score_cutoff=80, limit=3)
         if near and len(found) < limit:
             found[model] = [name for name, _, _ in near]
     return found
@@ -179,11 +180,23 @@ def _print(
     for title, rows in tables.items():
         numbered = [r for r in rows if "agreement" in r]
         against = f"against {procedure.reference}" if title == "reference" else "pair by pair"
-        columns = ["benchmark", *(["reference"] if title == "pairs" else []), "value", "n", "how", "p", "z", "published", "note"]
+        columns = [
+            "benchmark",
+            *(["reference"] if title == "pairs" else []),
+            "value",
+            "n",
+            "how",
+            "p",
+            "z",
+            "published",
+            "note",
+        ]
         columns = [c for c in columns if (c != "published" or released) and (c != "z" or title == "reference")]
         headers = [{"value": f"{procedure.correlation} (95%)", "p": "p (Holm)", "z": "Z", "published": "as released"}.get(c, c)
                    for c in columns]  # fmt: skip
-        print_table([_shown(r, released) for r in numbered], columns, f"{name} {against}, {models}, {board.profile}", headers)
+        print_table(
+            [_shown(r, released) for r in numbered], columns, f"{name} {against}, {models}, {board.profile}", headers
+        )
         lacking = [r for r in rows if "agreement" not in r]
         out = console()
         for row in lacking[:8]:
@@ -215,7 +228,9 @@ def _remarks(board: Board, reading: Reading | None, near: dict[str, list[str]]) 
     if odd := [n for n in board.reference if n not in board.scenarios]:
         lines.append(f"reference names that match no scenario: {', '.join(odd)}")
     for model, others in near.items():
-        lines.append(f"{model} stands in no leaderboard; near it: {', '.join(others)} (an alias in --names would join them)")
+        lines.append(
+            f"{model} stands in no leaderboard; near it: {', '.join(others)} (an alias in --names would join them)"
+        )
     if reading is None:
         return lines
     lines += [f"left out {file}: {why}" for file, why in reading.skipped.items()] + reading.notes
@@ -236,4 +251,6 @@ def _print_merges(reading: Reading, as_json: bool) -> None:
         return
     print_table(merged, ["model", "names"], "models that stand under several names")
     console().print()
-    print_table(twice, ["source", "scenario", "model", "scores"], "models with several scores in one scenario; the best counts")
+    print_table(
+        twice, ["source", "scenario", "model", "scores"], "models with several scores in one scenario; the best counts"
+    )

@@ -144,6 +144,7 @@ def compare_and_print(
     *,
     metric: str = "",
     where: str = "",
+    selection: str = "",
     measure: bool = False,
     margin: float | None = None,
     data: str | None = None,
@@ -162,6 +163,10 @@ def compare_and_print(
         raise InputError("compare needs two different contenders or more.", "The first is the one compared with.")
     keep: Where | None = compile_where(where) if where else None
     with Pool(pool, readonly=not measure) as store:
+        if selection:
+            from steelyard.report.ranking import within
+
+            keep = within(store.selection(selection).get(parse_spec(on).name, set()), keep)
         if measure:
             done = weigh_visibly(on, names, pool=store, data=data, where=keep, trials=trials, limit=limit)
             if done.stopped:

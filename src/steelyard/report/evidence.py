@@ -55,8 +55,6 @@ def member_of(text: str, home: Spec) -> Member:
     bench = catalog.benchmark(bench_name).card
     theirs = {o.name for o in bench.options if o.scope == "benchmark"}
     entry = catalog.entries().get(spec.name)
-    if entry is None and bench.interface != "generator" and ":" not in spec.name:
-        raise NotMeasuredError(f"there is no contender {spec.name!r} yet")
     mine = set()
     if entry is not None and entry.card.kind == "contender":
         mine = {field.replace("_", "-") for field in options_of(entry.load())} | set(options_of(entry.load()))
@@ -77,8 +75,9 @@ def data_for(benchmark: str, data: str | None) -> str | None:
 
 def table_of(
     pool: Pool, entry: catalog.Entry, sides: Sequence[Sequence[Member]], metric: str, where: Any, data: str | None,
-    machines: list[str],
+    machines: list[str], asked: str = "",
 ) -> Table:  # fmt: skip
+    """What a claim is judged on. asked: what the claim says is a sample (`unit`), "" for the benchmark's own."""
     from steelyard.stats.claims import Table
 
     if any(m.published for side in sides for m in side):
@@ -96,14 +95,16 @@ def table_of(
     if not shared:
         raise NotMeasuredError("the contenders share no case")
     at = {text: [keys[text].index(k) for k in shared] for text in scores}
+    unit = asked or ("trials" if first.card.timing else "cases")
     if first.card.timing:
         arrays = _rounds(scores, at, {str(m.benchmark) for side in sides for m in side})
-        rounds = next(iter(arrays.values())).shape[1]
-        varies = any(np.nanmax(np.ptp(a, axis=1), initial=0.0) > 0 for a in arrays.values())
-        unit = "trials" if varies and rounds > 1 else "none"
     else:
         arrays = {text: s.values[0][at[text]] for text, s in scores.items()}
-        unit = "cases"
+    if unit != "cases":
+        rounds = min(a.shape[1] for a in arrays.values())
+        arrays = {text: a[:, :rounds] for text, a in arrays.items()}
+        varies = any(np.nanmax(np.ptp(a, axis=1), initial=0.0) > 0 for a in arrays.values())
+        unit = unit if varies and rounds > 1 else "none"
     if all(np.isnan(a).all() for a in arrays.values()) or _apart(arrays):
         raise _without_numbers(scores)
     if unit == "none":

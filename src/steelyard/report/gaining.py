@@ -35,13 +35,17 @@ def from_tables(paths: Sequence[Path]) -> tuple[dict[str, Gain], list[str]]:
             for method in sheet.methods:
                 searched, random = sheet.searched(method), sheet.random(method)
                 if not searched.size or not random.size:
-                    notes.append(f"{sheet.name}/{method}: {searched.size} searched and {random.size} random runs: left out")
+                    notes.append(
+                        f"{sheet.name}/{method}: {searched.size} searched and {random.size} random runs: left out"
+                    )
                     continue
                 gains[f"{sheet.name}/{method}"] = gain(searched, random)
     return gains, notes
 
 
-def from_pool(pool: Pool, benchmark: str, searched: str, random: str, metric: str = "") -> tuple[dict[str, Gain], list[str]]:
+def from_pool(
+    pool: Pool, benchmark: str, searched: str, random: str, metric: str = ""
+) -> tuple[dict[str, Gain], list[str]]:
     """Gains by case of a benchmark: the trials of `searched` against those of `random`; above 0 is better."""
     names = [str(parse_spec(searched)), str(parse_spec(random))]
     scores = load(pool, parse_spec(benchmark).name, metric, contenders=names)
@@ -79,9 +83,7 @@ def rows_of(gains: dict[str, Gain]) -> list[dict[str, Any]]:
     return rows
 
 
-def gain_and_print(
-    inputs: Sequence[str], *, on: str, metric: str, pool: str | None, as_json: bool
-) -> None:
+def gain_and_print(inputs: Sequence[str], *, on: str, metric: str, pool: str | None, as_json: bool) -> None:
     """`steelyard gain`."""
     if on:
         from steelyard.pool import Pool

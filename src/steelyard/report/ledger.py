@@ -104,11 +104,11 @@ def _judge(
     if any(n == "rank" for n, _ in expect.reads) and not sides[1]:
         raise NotMeasuredError(f"claim {claim.id!r} asks for a rank and names no field (baseline)")
     if measure:
-        _measure(pool, everyone, data, where, time_s)
+        _measure(pool, everyone, data, where, time_s, claim.trials)
     tables = {}
     for key in {key for _, key in expect.reads} - {"margin"} or {""}:
         metric = key or claim.metric
-        tables[key] = table_of(pool, entry, sides, metric, where, data, machines)
+        tables[key] = table_of(pool, entry, sides, metric, where, data, machines, claim.unit)
     return judge(claim, Samples(tables))
 
 
@@ -134,20 +134,27 @@ def _check_needs(claim: Claim, data: str | None) -> None:
             raise OutOfReachError(f"needs {need}")
 
 
-def _measure(pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None) -> None:
-    """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved."""
+def _measure(
+    pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None, trials: int | None
+) -> None:  # fmt: skip
+    """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved.
+
+    A contender that nobody has written yet is left out: the table then says what the pool lacks of it.
+    """
     from steelyard.report.running import weigh_visibly
     from steelyard.weigh import Budget
 
     wanted: dict[str, list[str]] = {}
     for member in members:
-        if not member.published:
+        text = catalog.benchmark(member.benchmark.name).card.interface == "generator"  # then it may be any model
+        known = text or ":" in member.spec.name or member.spec.name in catalog.entries()
+        if known and not member.published:
             wanted.setdefault(str(member.benchmark), []).append(str(member.spec))
     for benchmark, specs in wanted.items():
         keep = where if where.text else None
         done = weigh_visibly(
             benchmark, list(dict.fromkeys(specs)), pool=pool, data=data_for(parse_spec(benchmark).name, data),
-            where=keep, budget=Budget(time_s=time_s),
+            where=keep, trials=trials, budget=Budget(time_s=time_s),
         )  # fmt: skip
         if done.stopped:
             raise KeyboardInterrupt

@@ -87,7 +87,9 @@ def references(board: Board, tested: str, least: int = ENOUGH) -> list[str]:
     here = ~np.isnan(board.column(tested))
     mine = board.sources[board.scenarios.index(tested)]
     shared = (~np.isnan(board.scores) & here[:, None]).sum(axis=0)
-    return [s for s, source, k in zip(board.scenarios, board.sources, shared, strict=True) if source != mine and k >= least]
+    return [
+        s for s, source, k in zip(board.scenarios, board.sources, shared, strict=True) if source != mine and k >= least
+    ]
 
 
 def range_excess(board: Board, tested: str, names: Sequence[str], draws: int, seed: int) -> float:
@@ -121,4 +123,3 @@ def same_models(board: Board, tested: str, ties: Ties) -> tuple[Array, Array]:
     with_self, without = reference_scores(board, ties), reference_scores(board, ties, tested)
     both = ~np.isnan(with_self) & ~np.isnan(without)
     return np.where(both, with_self, math.nan), np.where(both, without, math.nan)
-

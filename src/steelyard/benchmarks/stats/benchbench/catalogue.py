@@ -68,7 +68,9 @@ def read_names(path: Path, display: dict[str, str] | None = None) -> Names:
             elif kind == "display":
                 shown[find] = replace
             else:
-                raise InputError(f"{path}, line {line}: kind is {kind!r}.", "It may be model, scenario, alias, display.")
+                raise InputError(
+                    f"{path}, line {line}: kind is {kind!r}.", "It may be model, scenario, alias, display."
+                )
         except re.error as error:
             raise InputError(f"{path}, line {line}: {find!r} is no regular expression ({error}).") from error
 
@@ -109,7 +111,8 @@ def read_catalogue(
     table = read_names(names or NAMES[profile], _display(place))
     cells: dict[tuple[str, str], dict[str, list[float]]] = {}
     raw: dict[str, dict[str, None]] = defaultdict(dict)
-    skipped, notes = {}, []
+    skipped: dict[str, str] = {}
+    notes: list[str] = []
     for path in [*files, *own]:
         try:
             _read(path, table, cells, raw, notes)

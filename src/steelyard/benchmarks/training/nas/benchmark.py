@@ -79,7 +79,9 @@ class NAS:
             return Outcome(published_runs.early(self.curves["214_random_architectures"], case.payload))
         if kind == "depth" and name == "cells":
             curves = self.curves[case.payload]
-            return Outcome({"accuracy": float(curves.max(axis=1).mean()), "last_epoch_accuracy": float(curves[:, -1].mean())})
+            return Outcome(
+                {"accuracy": float(curves.max(axis=1).mean()), "last_epoch_accuracy": float(curves[:, -1].mean())}
+            )
         if kind == "recipe" and name == "recipe-ladder" and self.ladder is not None:
             column = self.ladder.column(case.payload)
             return Outcome({"accuracy": float(column.mean()), "sd": float(column.std())})

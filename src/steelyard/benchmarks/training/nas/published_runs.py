@@ -36,7 +36,9 @@ def read_curves(data: Path) -> dict[str, np.ndarray]:
         with np.load(path) as file:
             return {name: file[name].astype(float) for name in file.files}
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).", "It is a NumPy archive of (runs, epochs) arrays.") from error
+        raise InputError(
+            f"{path}: cannot be read ({error}).", "It is a NumPy archive of (runs, epochs) arrays."
+        ) from error
 
 
 def tau(pairs: np.ndarray) -> float:
@@ -85,5 +87,7 @@ def early(curves: np.ndarray, epoch: int) -> dict[str, float]:
     """Kendall's tau between the order at `epoch` (and its average over the 20 epochs up to it) and at the last epoch."""
     facts = {"tau_with_last": tau(np.stack([curves[:, epoch - 1], curves[:, -1]], axis=1))}
     if epoch >= WIDTH:
-        facts["tau_with_last_smoothed"] = tau(np.stack([smooth(curves, WIDTH)[:, epoch - WIDTH], curves[:, -1]], axis=1))
+        facts["tau_with_last_smoothed"] = tau(
+            np.stack([smooth(curves, WIDTH)[:, epoch - WIDTH], curves[:, -1]], axis=1)
+        )
     return facts

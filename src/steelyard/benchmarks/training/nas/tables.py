@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from steelyard.core.errors import InputError
+from steelyard.stats.search_gain import check_units
 
 ALIASES = {"MANAS-LS": "MANAS"}
 RANDOM = "Random "
@@ -26,7 +27,7 @@ class Sheet:
     def column(self, name: str) -> np.ndarray:
         """The numbers of one column, empty cells left out."""
         v = self.values[:, self.columns.index(name)]
-        return v[~np.isnan(v)]
+        return np.asarray(v[~np.isnan(v)])
 
     @property
     def methods(self) -> dict[str, str]:
@@ -51,7 +52,9 @@ def read_sheet(path: Path) -> Sheet:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}).", "Give a CSV file: Random FOO,FOO, one row a run.") from error
+        raise InputError(
+            f"{path}: cannot be read ({error}).", "Give a CSV file: Random FOO,FOO, one row a run."
+        ) from error
     if len(rows) < 2:
         raise InputError(f"{path}: holds no runs.", "Give a header (Random FOO,FOO) and one row a run.")
     columns = [c.strip() for c in rows[0]]
@@ -66,8 +69,16 @@ def read_sheet(path: Path) -> Sheet:
                 except ValueError:
                     values[i, j] = math.inf
                 if not math.isfinite(values[i, j]):
-                    raise InputError(f"{path}, line {i + 2}: {columns[j]!r} is {cell!r}.", "Give a number or leave it empty.")
-    return Sheet(path.stem, columns, values)
+                    raise InputError(
+                        f"{path}, line {i + 2}: {columns[j]!r} is {cell!r}.", "Give a number or leave it empty."
+                    )
+    sheet = Sheet(path.stem, columns, values)
+    sides = [c for column in sheet.methods.values() for c in (column, sheet.twin(column))]
+    try:
+        check_units({c: sheet.column(c) for c in sides})
+    except InputError as error:
+        raise InputError(f"{path}: {error.what}", error.cure) from None
+    return sheet
 
 
 def read_sheets(data: Path) -> list[Sheet]:
@@ -86,5 +97,7 @@ def read_sheets(data: Path) -> list[Sheet]:
 
 def read_ladder(data: Path) -> Sheet | None:
     """The recipe ladder, `Augmentation.csv`: one column a recipe, one row an architecture."""
-    path = next((p for p in (data / "performance" / "Augmentation.csv", data / "Augmentation.csv") if p.is_file()), None)
+    path = next(
+        (p for p in (data / "performance" / "Augmentation.csv", data / "Augmentation.csv") if p.is_file()), None
+    )
     return read_sheet(path) if path else None

@@ -46,7 +46,9 @@ class LiveNAS:
         """A search method is called with a networks.Search; a factor's share with (architectures, recipes, seeds)."""
         factor = hasattr(contender, "factor")
         if factor != (case.attributes["kind"] == "factor"):
-            return Outcome({}, Status.UNSUPPORTED, "part=search weighs search methods, part=factors weighs variance-share")
+            return Outcome(
+                {}, Status.UNSUPPORTED, "part=search weighs search methods, part=factors weighs variance-share"
+            )
         if factor:
             return Outcome({"accuracy_variance_share": self._share(contender, case.payload)})
         seeds = range(trial * self.runs, (trial + 1) * self.runs)
@@ -77,6 +79,4 @@ def layout(space: Space) -> np.ndarray:
     """Test accuracy (percent) of random architectures under every recipe and several seeds, (12, recipes, 2)."""
     search = Search(space, 99, 0)
     drawn = [search.draw() for _ in range(ARCHITECTURES)]
-    return np.array(
-        [[[accuracy(train(g, space, r, s), "test") for s in range(SEEDS)] for r in RECIPES] for g in drawn]
-    )
+    return np.array([[[accuracy(train(g, space, r, s), "test") for s in range(SEEDS)] for r in RECIPES] for g in drawn])
