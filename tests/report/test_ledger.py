@@ -16,7 +16,7 @@ from steelyard import catalog
 from steelyard.core.words import Measurement, Status
 from steelyard.pool import Pool
 from steelyard.report.comparing import comparison_of, estimate_of
-from steelyard.report.html import papers, tally
+from steelyard.report.html import build_page, papers, tally
 from steelyard.report.ledger import judgements
 from steelyard.report.results import load
 from steelyard.weigh import Budget, weigh
@@ -116,6 +116,9 @@ def test_a_claim_without_numbers_is_in_a_state_that_is_no_verdict(race, tmp_path
     counts = {t["verdict"]: t["n"] for t in tally([row])}
     assert counts == {"holds": 0, "fails": 0, "undecided": 0, "out of reach": 0, "not measured": 1}
     assert papers([row])[0]["claims"][0]["state"] == "not measured"
+    page = build_page([], [row], written=0.0, pool="mine")
+    assert '<span class="verdict not-measured">' in page
+    assert "no measurements of race" in page
 
 
 def test_the_command_line_shows_the_state_counts_it_and_can_fail_on_it(race, tmp_path):

@@ -14,16 +14,19 @@ from steelyard.cli import (
     compare,
     doctor,
     gain,
+    import_,
     list_,
     models,
     papers,
     pool,
+    profile,
     rank,
     report,
     run,
     score,
     select,
     show,
+    view,
 )  # fmt: skip
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
@@ -43,14 +46,17 @@ for panel, name, command in (
     (_LOOK, "doctor", doctor.doctor),
     (_WEIGH, "run", run.run),
     (_WEIGH, "score", score.score),
+    (_WEIGH, "import", import_.import_),
     (_ASK, "compare", compare.compare),
     (_ASK, "rank", rank.rank),
     (_ASK, "agree", agree.agree),
     (_ASK, "gain", gain.gain),
     (_ASK, "select", select.select),
+    (_ASK, "profile", profile.profile),
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),
+    (_ASK, "view", view.view),
 ):
     app.command(name, rich_help_panel=panel)(command)
 app.add_typer(models.app, name="models", rich_help_panel=_LOOK)

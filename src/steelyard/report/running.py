@@ -153,7 +153,7 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
         print_comparison(scores, rows, baseline)
         out = console()
         for reason, count in _reasons(scores.failures)[:8]:
-            out.print(f"  {count} x {reason}", style="red", markup=False)
+            out.print(f"  {count} x {reason}", style="red")
         out.print()
     from steelyard.weigh.plan import load_benchmark
 

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -42,7 +43,7 @@ class Actor:
 
 
 class Cluster:
-    """A connection to Ray, which `close` ends. address: `ray` (this machine's), or `ray://host:port`.
+    """A connection to Ray, which `close` ends. address: `ray` (started here), or `ray://host:port`.
 
     Nodes need the same Steelyard and the same files as this machine. Raises MissingError where Ray is not installed or
     nothing answers.
@@ -61,18 +62,21 @@ class Cluster:
         self.ours = not ray.is_initialized()
         if self.ours:
             _connect(ray, address)
-        self.quiet = contextlib.redirect_stdout(_WithoutRay(sys.stdout))
-        self.quiet.__enter__()
         alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
         if not alive:
+            if self.ours:
+                ray.shutdown()
             raise MissingError(f"{address}: the cluster has no CPU.", "Start a node that has one.")
         self.cpus = sum(int(node["Resources"]["CPU"]) for node in alive)
         largest = max(alive, key=lambda node: (node["Resources"]["CPU"], node["NodeID"]))
         self.node, self.node_cpus = largest["NodeID"], int(largest["Resources"]["CPU"])
+        self.quiet = contextlib.redirect_stdout(_WithoutRay(sys.stdout))
+        self.quiet.__enter__()
 
     def close(self) -> None:
         if self.ours:
-            self.ray.shutdown()
+            with contextlib.redirect_stdout(io.StringIO()):  # where it tells what it had held back
+                self.ray.shutdown()
         self.quiet.__exit__(None, None, None)
 
     def machine(self) -> str:
@@ -183,7 +187,8 @@ def _connect(ray: Any, address: str) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": "ERROR"}
     if address == "ray":
         env = {**settings, **{k: environment()[k] for k in ("PYTHONPATH", "OMP_WAIT_POLICY")}}
-        options |= {"include_dashboard": False, "runtime_env": {"env_vars": env}}
+        # `local`: a new one, not whatever cluster runs on this machine
+        options |= {"address": "local", "include_dashboard": False, "runtime_env": {"env_vars": env}}
     else:
         host, _, port = address.removeprefix("ray://").rstrip("/").partition(":")
         if not address.startswith("ray://") or not host or not (port or "1").isdigit():
@@ -195,11 +200,11 @@ def _connect(ray: Any, address: str) -> None:
             raise MissingError(f"no Ray cluster answers at {address}: {error.strerror or error}.", cure) from error
         options |= {"address": f"ray://{host}:{port or CLIENT_PORT}", "runtime_env": {"env_vars": settings}}
     try:
-        ray.init(**options)
+        with warnings.catch_warnings(action="ignore"):
+            ray.init(**options)
     except (ConnectionError, TimeoutError, RuntimeError, ValueError, ImportError) as error:
-        raise MissingError(
-            f"{address}: Ray does not start or answer: {_first_line(error)}", "`ray status` may say why."
-        ) from error
+        cure = "A cluster that asks for a token wants RAY_AUTH_MODE=token here, and the token in ~/.ray/auth_token."
+        raise MissingError(f"{address}: Ray does not start or answer: {_said(error).rstrip('.')}.", cure) from error
 
 
 def _machine() -> str:
@@ -220,5 +225,7 @@ def _cause(error: Any) -> SteelyardError | None:
     return cause if isinstance(cause, SteelyardError) else None
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _said(error: Exception) -> str:
+    """The first lines of an error, as one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3])[:300] or type(error).__name__

@@ -178,11 +178,11 @@ def make_plan(
     limit: int | None = None,
     trials: int | None = None,
 ) -> tuple[Plan, Any]:
-    """The plan and the benchmark's instance. Contenders default to those that the data bring (`published(data)` of the
-    benchmark, where it has that), else to the card's own list."""
+    """The plan and the benchmark's instance. Contenders default to those that the data bring (`contenders_in(data)` of
+    the benchmark, where it has that), else to the card's own list."""
     spec = parse_spec(benchmark) if isinstance(benchmark, str) else benchmark
     card, bench = load_benchmark(spec)
-    given = list(contenders) or (bench.published(data) if hasattr(bench, "published") else list(card.contenders))
+    given = list(contenders) or getattr(bench, "contenders_in", lambda _: list(card.contenders))(data)
     if not given:
         raise InputError(f"{card.name} names no contenders of its own.", "Say whom to weigh: --with NAME.")
     if card.interface == "generator" and hasattr(bench, "reference"):
