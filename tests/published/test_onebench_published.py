@@ -167,7 +167,9 @@ def test_select_finds_ranks_and_keeps(brought):
     assert len(found["hits"]) <= 60
     assert all("bar" in h["text"].lower() or "chart" in h["text"].lower() for h in found["hits"][:10])
     assert found["measurements"]["bard"] == len(found["hits"])
-    assert all(r["low"] < r["strength"] < r["high"] for r in found["rows"])
+    # gpt4 answered none of them: who never won stands apart, without an interval
+    assert all(r["low"] < r["strength"] < r["high"] for r in found["rows"] if r["component"] == 1)
+    assert sum(r["component"] == 1 for r in found["rows"]) >= 15
     again = json.loads(steelyard(brought, "rank", "--selection", "charts", "--json").stdout)
     assert [r["contender"] for r in again["rows"]] == [r["contender"] for r in found["rows"]]
     compared = json.loads(

@@ -88,7 +88,7 @@ def _joined(
     texts = [t if isinstance(t, str) else "" for t in facts.get("text", [""] * n)]
     tags = [json.loads(t) if t else {} for t in facts.get("tags", [""] * n)]
     samples = list(facts["sample_id"])
-    models = list(dict.fromkeys(rows["model"]))
+    models = sorted(set(rows["model"]))
     row_at, column_at = ({name: i for i, name in enumerate(names)} for names in (models, samples))
     if len(column_at) != n:
         raise InputError(f"{where}: a sample stands twice in samples.parquet.", "Give every sample one row.")
