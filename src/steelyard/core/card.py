@@ -115,7 +115,7 @@ class Card(_Strict):
     family: str = ""
     interface: Literal[
         "generator", "kernel", "engine", "transform", "learner", "estimator", "translator", "solver", "analysis",
-        "imported",
+        "model", "imported",
     ]  # fmt: skip
     entry: Annotated[str, Field(pattern=r"^([\w.]+:\w+)?$")] = ""
     paper: Paper | None = None

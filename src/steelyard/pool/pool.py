@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from steelyard.core.errors import InputError
 from steelyard.core.words import Measurement
 from steelyard.pool import blobs, cards, journal, parts, reading, selections
-from steelyard.pool.schema import COLUMNS, ResumeKey, conform, folder, plain_row, table_of
+from steelyard.pool.schema import COLUMNS, COUNTED, ResumeKey, conform, folder, plain_row, table_of
 from steelyard.pool.snapshot import Reader
 from steelyard.pool.store import open_store
 from steelyard.pool.trouble import Problem, told
@@ -38,17 +38,21 @@ class Pool:
     """Every measurement ever taken at one place: a folder, or any URL that fsspec opens (s3://, gs://, memory:// ...).
 
     path: the place; None means `default_path()`.
+    until: read it as it was then (seconds since the epoch): without what was started later; such a pool is read only.
     readonly: only read (works on a pool that cannot be written). Otherwise the pool is made where it does not exist,
         journals of writers that died are sealed, and an unwritable place raises MissingError here.
 
     Any number of processes and threads may write and read at once. A Pool may be pickled, and used after a fork.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, readonly: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, readonly: bool = False, until: float | None = None
+    ) -> None:
         self.path = os.fspath(path) if path is not None else default_path()
-        self.readonly = readonly
+        self.until = until
+        self.readonly = readonly = readonly or until is not None
         self.store = open_store(self.path, writing=not readonly)
-        self._reader = Reader(self.store, tidy=not readonly)
+        self._reader = Reader(self.store, tidy=not readonly, until=until)
         self._segment: journal.Segment | None = None
         self._begin_process()
         if not readonly:
@@ -63,7 +67,7 @@ class Pool:
         self._frozen: list[journal.Segment] = []  # closed to appends, not yet sealed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open, (self.path, self.readonly)
+        return _open, (self.path, self.readonly, self.until)
 
     def __enter__(self) -> Self:
         return self
@@ -245,13 +249,16 @@ class Pool:
             [benchmark], lambda con: set(map(ResumeKey._make, con.sql(sql, params=values).fetchall()))
         )
 
-    def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+    def query(
+        self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None, *, within_s: float | None = None
+    ) -> pa.Table:
         """The result of one SELECT over the views `measurements` (every row) and `latest` (no repeats).
 
-        The SQL can reach nothing else: no file, no network, no setting. Raises InputError for SQL that is refused.
+        The SQL can reach nothing else: no file, no network, no setting. within_s: give up after so many seconds.
+        Raises InputError for SQL that is refused or takes longer.
         """
         reading.select_only(sql)
-        return self._reader.read(None, lambda con: con.sql(sql, params=params).to_arrow_table())
+        return self._reader.read(None, lambda con: reading.answer(con, sql, params, within_s))
 
     def frame(
         self,
@@ -275,6 +282,26 @@ class Pool:
         return self._reader.read(
             wanted, lambda con: reading.encoded(con.sql(sql, params=values).to_arrow_reader(100_000))
         )
+
+    def newest(self, benchmark: str, columns: Sequence[str] = COLUMNS, *, runs: bool = False) -> pa.Table:
+        """The newest number of each cell and metric of `benchmark` (as the view `latest`), text dictionary-encoded.
+
+        runs: and every number of earlier runs beside it (timings are compared within a run). Holds `columns` and those that tell cells apart; much faster than SQL where a pool is large.
+        """
+        return self._reader.newest(benchmark, columns, runs)
+
+    def counts(self, benchmark: str | None = None) -> list[dict[str, Any]]:
+        """Rows, first and last start (seconds since the epoch) by the columns COUNTED; parts are counted once.
+
+        Repeats of a cell are counted, and a combination may stand in several entries.
+        """
+        names = (*COUNTED, "rows", "first", "last")
+        return [dict(zip(names, row, strict=True)) for row in self._reader.counts(benchmark)]
+
+    def stamp(self, benchmark: str | None = None) -> str:
+        """A text that changes whenever the pool, or what it has of `benchmark`, does. Costs a listing."""
+        with told(self.store.url, "listing it"):
+            return self._reader.stamp(benchmark)
 
     def export(self, path: str | os.PathLike[str], format: str = "", *, latest: bool = False) -> int:
         """Write the measurements to the file `path`; returns the number of rows.
@@ -308,5 +335,5 @@ class Pool:
         return upkeep.check(self._reader)
 
 
-def _open(path: str, readonly: bool) -> Pool:
-    return Pool(path, readonly=readonly)
+def _open(path: str, readonly: bool, until: float | None) -> Pool:
+    return Pool(path, readonly=readonly, until=until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,9 +47,10 @@ class Snapshot:
 
 
 @contextmanager
-def connect(store: Store, snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(store: Store, snapshot: Snapshot, until: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection with the views `measurements` and `latest`, which can reach no file but the parts.
 
+    until: the views leave out what was started later (seconds since the epoch).
     SQL from a viewer or a command line runs here: no other file, no network, no extension, no setting can be touched.
     """
     import duckdb
@@ -69,13 +71,35 @@ def connect(store: Store, snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnect
         elif names and isinstance(store, RemoteStore):
             con.register("_parts", store.dataset(names))
             sources.append("SELECT * FROM _parts")
-        con.execute(f"CREATE VIEW measurements AS {' UNION ALL BY NAME '.join(reversed(sources))}")
+        rows = " UNION ALL BY NAME ".join(reversed(sources))
+        if until is not None:
+            rows = f"SELECT * FROM ({rows}) WHERE started_at <= {float(until)!r}"
+        con.execute(f"CREATE VIEW measurements AS {rows}")
         con.execute(f"CREATE VIEW latest AS {LATEST.format(rows='measurements')}")
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")
         yield con
     finally:
         con.close()
+
+
+def answer(con: duckdb.DuckDBPyConnection, sql: str, params: Any, within_s: float | None) -> pa.Table:
+    """The whole result of `sql`. Raises InputError where it takes longer than `within_s` seconds."""
+    import duckdb
+
+    if within_s is None:
+        return con.sql(sql, params=params).to_arrow_table()
+    clock = threading.Timer(within_s, con.interrupt)
+    clock.daemon = True
+    clock.start()
+    try:
+        return con.sql(sql, params=params).to_arrow_table()
+    except duckdb.InterruptException as error:
+        raise InputError(
+            f"SQL: stopped after {within_s:g} s.", "Ask for less, or use `steelyard pool query`."
+        ) from error
+    finally:
+        clock.cancel()
 
 
 def select_only(sql: str) -> None:

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard import catalog
 from steelyard.core.errors import InputError
@@ -19,11 +19,14 @@ from steelyard.report.sections import Section, gather
 from steelyard.report.terminal import number
 from steelyard.report.untrusted import visible
 
-VERDICTS = ("holds", "fails", "undecided", "out of reach")
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+STATES = ("holds", "fails", "undecided", "out of reach", "not measured")
 _BLANK: dict[str, Any] = dict.fromkeys(("reason", "unit", "statistic", "metric"), "") | {
     "typical": None, "more_needed": None, "notes": [],
 }  # fmt: skip
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(benchmarks: list[str], out: Path, pool: str | None = None) -> Path:
@@ -55,7 +58,7 @@ def write_report(benchmarks: list[str], out: Path, pool: str | None = None) -> P
 
 def cards_of(sections: Sequence[Section]) -> list[str]:
     """The cards whose claims the page judges: the benchmarks', then those of the contenders and solvers weighed."""
-    names = [s.card.name for s in sections]
+    names = [s.card.name for s in sections if s.card.name in catalog.entries()]  # an imported one makes no claims
     for source in (source for s in sections for source in s.sources):
         try:
             names += [part.name for part in walk(parse_spec(source.contender)) if part.name in catalog.entries()]
@@ -72,15 +75,10 @@ def build_page(
     ledger: judged claims as `judgements` gives them. written: seconds since the epoch (UTC). pool: the place of the
     numbers; own_pool: the same where it is not the default, for the commands that measure again.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    env = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=visible,
-    )  # fmt: skip
-    env.filters |= {"day": _day, "value": _value}
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    env = environment(TEMPLATES)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     fingerprints = sorted({m for s in sections for m in s.machines})
     return env.get_template("report.html.j2").render(
@@ -95,6 +93,18 @@ def build_page(
         pool=pool,
         version=importlib.metadata.version("steelyard"),
     )
+
+
+def environment(*folders: Path) -> Environment:
+    """Templates that escape everything, spell out hidden characters, and know the words of a page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    env = Environment(
+        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=visible,
+    )  # fmt: skip
+    env.filters |= {"day": _day, "value": _value}
+    return env
 
 
 def bench(section: Section, pool: str) -> dict[str, Any]:
@@ -131,17 +141,17 @@ def papers(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for row in ledger:
         machines = row.get("machine") or []
         shown = _named(machines) if isinstance(machines, list) and machines else machines or ""
-        cards.setdefault(str(row["card"]), []).append({**_BLANK, **row, "machine": shown})
+        cards.setdefault(str(row["card"]), []).append({**_BLANK, "state": row["verdict"], **row, "machine": shown})
     return [{"card": card, "claims": rows, "tally": tally(rows)} for card, rows in cards.items()]
 
 
 def tally(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """How many claims have each verdict, with the place of each in a bar (percent)."""
+    """How many claims are in each state, with the place of each in a bar (percent)."""
     out, at = [], 0.0
-    for verdict in VERDICTS:
-        n = sum(1 for row in ledger if row["verdict"] == verdict)
+    for state in STATES:
+        n = sum(1 for row in ledger if row.get("state", row["verdict"]) == state)
         width = 100 * n / len(ledger) if ledger else 0.0
-        out.append({"verdict": verdict, "n": n, "x": round(at, 3), "width": round(width, 3)})
+        out.append({"verdict": state, "n": n, "x": round(at, 3), "width": round(width, 3)})
         at += width
     return out
 
