@@ -57,6 +57,9 @@ def test_no_ranking_is_a_failure_with_its_reason(cases):
     case = next(c for c in cases.values() if c.id == "sparsity/sums")
     outcome = OneBench(missing=0.99).measure(PlackettLuce(), case, 0)
     assert isinstance(outcome, Outcome)
+    assert "too little is left" in outcome.error
+    outcome = OneBench(missing=0.95).measure(PlackettLuce(), cases["sparsity/sums"], 0)
+    assert isinstance(outcome, Outcome)
     assert "strongly connected" in outcome.error
 
 
