@@ -39,47 +39,52 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
     games, won = w + w.T, w.sum(axis=1)
     theta = np.log(won / (games.sum(axis=1) - won))  # each against the field, as if that were average
     theta -= theta.mean()
-    before, step, best, scale = theta, np.zeros(m), math.inf, 1.0
     for _ in range(iterations):
         p = win_chance(theta)
         gradient = won - np.einsum("ij,ij->i", games, p)
         p -= p * p
         p *= games
         np.fill_diagonal(p, 0.0)
-        slope = float((gradient * gradient / p.sum(axis=1)).sum())
-        if slope > best and scale > 1e-8:  # too far: the way back costs nothing but this look
-            scale /= 2
-            theta = before + scale * step
-            continue
-        before, best, scale, step = theta, slope, 1.0, _newton_step(p, gradient)
-        theta = theta + step
+        try:
+            step, scale = _newton_step(p, gradient), 1.0
+        except np.linalg.LinAlgError:
+            break
+        if np.abs(step).max() > 1.0:  # nearer to the maximum a full step always climbs
+            value = _log_likelihood(games, won, theta)
+            while scale > 1e-8 and _log_likelihood(games, won, theta + scale * step) < value - 1e-12 * abs(value):
+                scale /= 2
+        theta = theta + scale * step
         theta -= theta.mean()
-        if np.abs(step).max() < math.sqrt(tolerance):  # the error after a step is about its square
+        if np.abs(scale * step).max() < math.sqrt(tolerance):  # the error after a step is about its square
             return np.asarray(theta)
-    raise InputError(f"the strengths did not settle in {iterations} steps.", "Some contender nearly always wins.")
+    # wins as lopsided as a thousand to one on thin links: slower, and sure
+    return ilsr_pairs(w, tolerance=tolerance, iterations=10_000)
 
 
 def _newton_step(curvature: Array, gradient: Array) -> Array:
-    """Solve (diag(row sums) - curvature) step = gradient by conjugate gradients, mean 0.
+    """Solve (diag(row sums) - curvature) step = gradient, mean 0.
 
-    curvature: (M, M), symmetric, its diagonal 0. Directly where the graph is so thin that these crawl.
+    curvature: (M, M), symmetric, its diagonal 0. Many contenders by conjugate gradients, which need few steps where
+    most of them meet; few, or those in a thin graph, directly.
     """
-    degree = curvature.sum(axis=1)
-    step, residual = np.zeros_like(gradient), gradient - gradient.mean()  # rounding would leave the solvable part
-    scaled = residual / degree
-    direction, power = scaled.copy(), float(residual @ scaled)
-    goal = 1e-8 * power  # the outer steps mend what is left
-    for _ in range(100):
-        if power <= max(goal, 1e-30):
-            return np.asarray(step - step.mean())
-        image = degree * direction - curvature @ direction
-        length = power / float(direction @ image)
-        step += length * direction
-        residual -= length * image
+    degree, m = curvature.sum(axis=1), gradient.size
+    if m > 300 and degree.min() > 0:
+        step, residual = np.zeros(m), gradient - gradient.mean()  # rounding would leave the solvable part
         scaled = residual / degree
-        before, power = power, float(residual @ scaled)
-        direction = scaled + (power / before) * direction
-    return np.asarray(np.linalg.solve(np.diag(degree) - curvature + 1.0 / gradient.size, gradient))
+        direction, power = scaled.copy(), float(residual @ scaled)
+        goal = max(1e-10 * power, 1e-30)  # the outer steps mend what is left
+        for _ in range(60):
+            if power <= goal:
+                return np.asarray(step - step.mean())
+            image = degree * direction - curvature @ direction
+            length = power / float(direction @ image)
+            step += length * direction
+            residual -= length * image
+            scaled = residual / degree
+            before, power = power, float(residual @ scaled)
+            direction = scaled + (power / before) * direction
+    system = np.diag(degree) - curvature + degree.mean() / m  # the last term fixes the free constant at mean 0
+    return np.asarray(np.linalg.solve(system, gradient))
 
 
 def ilsr_pairs(wins: Array, alpha: float = 0.0, tolerance: float = 1e-8, iterations: int = 100) -> Array:
@@ -156,6 +161,13 @@ def _connected(wins: Array) -> Array:
             "Rank its components apart, or measure cases that they share.",
         )
     return w
+
+
+def _log_likelihood(games: Array, won: Array, theta: Array) -> float:
+    """sum_ij w_ij log p_ij."""
+    shifted = theta - theta.max()
+    weight = np.exp(np.clip(shifted, -600, 0))
+    return float(won @ shifted) - float((games * np.log(weight[:, None] + weight[None, :])).sum()) / 2
 
 
 def _reaches_all(graph: NDArray[np.bool_]) -> bool:
