@@ -10,7 +10,7 @@ import numpy as np
 
 from steelyard import catalog
 from steelyard.core.errors import InputError, unknown
-from steelyard.core.words import Direction
+from steelyard.core.words import Direction, Status
 from steelyard.report.results import Scores, Where, card_of, load
 from steelyard.report.terminal import console, interval, print_json, print_table
 
@@ -90,7 +90,6 @@ def ranking_of(
     """
     from steelyard.stats.aggregate import METHODS
     from steelyard.stats.rank import rank
-    from steelyard.stats.rank_by import rank_by
 
     if method not in METHODS:
         raise unknown("method", method, METHODS)
@@ -98,7 +97,26 @@ def ranking_of(
         return rank(field.x, field.names, field.groups, ties=ties or official_ties(method))
     if ties is not None:
         raise InputError(f"--ties says nothing to {method}.", f"It belongs to {' and '.join(PAIRWISE)}.")
-    return rank_by(METHODS[method], field.matrix(), field.names, field.groups, draws or 200)
+    return _with_progress(method, field, draws or 200)
+
+
+def _with_progress(method: str, field: Field, draws: int) -> Ranking:
+    """`rank_by`, saying how far its resamples are: some methods take seconds each."""
+    from steelyard.stats.aggregate import METHODS
+    from steelyard.stats.rank_by import meeting, rank_by
+    from steelyard.weigh.progress import Bar
+
+    m, bar = field.matrix(), Bar()
+    parts = meeting(m.scores, np.flatnonzero(~np.isnan(m.scores).all(axis=1)))
+
+    def counted(some: Matrix) -> np.ndarray:
+        try:
+            return METHODS[method](some)
+        finally:
+            bar.advance(method, "", Status.OK)
+
+    with bar.over(f"ranking by {method}", len(parts) * (draws + 1)):
+        return rank_by(counted, m, field.names, field.groups, draws)
 
 
 def official_ties(method: str) -> Ties:
@@ -196,7 +214,8 @@ def rank_and_print(
     effect = ties_effect(field, ranking) if method in PAIRWISE else ""
     if as_json:
         print_json({"benchmarks": names, "method": method, "rows": rows_of(ranking, field.odd),
-                    "unmeasured": ranking.unmeasured, "refused": field.refused, "ties": ranking.ties,
+                    "unmeasured": ranking.unmeasured, "refused": field.refused,
+                    "ties": ranking.ties if method in PAIRWISE else None,
                     "tied_share": ranking.tied_share, "ties_effect": effect, "notes": ranking.notes})  # fmt: skip
         return
     print_ranking(ranking, field, f"ranking over {', '.join(names)} ({method} on per-case scores, 95%)")
