@@ -83,8 +83,13 @@ def test_fixed_and_broken_compare_with_the_seed_as_published(tmp_path):
     assert (fixed["fixed"], fixed["broken"], fixed["fixed_minus_broken"]) == (1, 0, 1)
     visible = bench.score(case, "```python\ndef inc(x):\n    return 2\n```").metrics
     assert (visible["pass_at_1"], visible["visible_only"]) == (0, 1)
-    for output in ("", "no code at all", "def inc(x): return x + 1"):
-        assert bench.score(case, output).metrics["pass_at_1"] == 0
+    for output, passes in (
+        ("", 0),
+        ("no code at all", 0),
+        ("Use def inc(x): return x + 1", 0),
+        ("def inc(x): return x + 1", 1),
+    ):
+        assert bench.score(case, output).metrics["pass_at_1"] == passes
 
 
 TRAIL = {

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from steelyard.benchmarks.code import extract, programs, verdicts
 from steelyard.benchmarks.code.options import check_options
-from steelyard.benchmarks.code.program_repair.prepare import HEADER, prepared, whole
+from steelyard.benchmarks.code.program_repair.prepare import HEADER, is_program, prepared, whole
 from steelyard.benchmarks.code.program_repair.seeds import Repair, read_cases
 from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.words import Case, Status
@@ -59,8 +59,12 @@ class ProgramRepair:
         return prepared(case.payload, case.payload.seed)
 
     def program(self, case: Case, output: str, **_: object) -> str:
-        """The program in an answer, prepared, under the import header; "" where the answer has no fenced block."""
-        code = prepared(case.payload, extract.first_fence(output)) if "```" in output else ""
+        """The program in an answer (its fenced block, or all of it where it is code), prepared, under the import header.
+
+        "" where the answer has no code.
+        """
+        found = "```" in output or is_program(case.payload, output)
+        code = prepared(case.payload, extract.first_fence(output)) if found else ""
         return f"{HEADER}{code}" if code.strip() else ""
 
     def reference(self, case: Case, **_: object) -> str:

@@ -24,6 +24,12 @@ def whole(problem: Repair, program: str) -> str:
     return problem.prompt + program
 
 
+def is_program(problem: Repair, text: str) -> bool:
+    """Whether a text without a fence is the program itself: it parses and defines the function."""
+    tree = _parsed(text)
+    return tree is not None and any(f.name == problem.entry_point for f in _functions(tree))
+
+
 def prepared(problem: Repair, program: str) -> str:
     """`whole`, with the helpers and the docstring of the prompt that it lacks; source: LDB's released code, step 2.
 
