@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from steelyard.benchmarks.code import extract, programs, verdicts
 from steelyard.benchmarks.code.options import check_options
-from steelyard.benchmarks.code.program_repair.prepare import HEADER, is_program, prepared, whole
+from steelyard.benchmarks.code.program_repair.prepare import HEADER, REFERENCE_IMPORTS, is_program, prepared, whole
 from steelyard.benchmarks.code.program_repair.seeds import Repair, read_cases
 from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.words import Case, Status
@@ -69,7 +69,7 @@ class ProgramRepair:
 
     def reference(self, case: Case, **_: object) -> str:
         """An output that must score 1."""
-        return f"```python\n{whole(case.payload, case.payload.reference)}\n```"
+        return f"```python\n{REFERENCE_IMPORTS}{whole(case.payload, case.payload.reference)}\n```"
 
     def score(self, case: Case, output: str, prepare: bool = True, trail: Trail | None = None, **_: object) -> Outcome:
         """The hidden tests on the last program, and what the repair did to the seed.

@@ -15,6 +15,12 @@ import typing
 import heapq
 _str = str
 """
+# the published references were cut out of files whose imports were left behind
+REFERENCE_IMPORTS = """import sys
+import collections
+from math import floor, sqrt
+from queue import Queue
+"""
 
 
 def whole(problem: Repair, program: str) -> str:
