@@ -107,10 +107,13 @@ def test_turn_by_turn_by_hand():
     assert [got[f"newly_fixed_{k}"] for k in ("1", "2", "3", "later")] == [1, 0, 1, 1]
     assert [got[f"newly_broken_{k}"] for k in ("1", "2", "3", "later")] == [0, 1, 0, 1]
     assert got["fixed_minus_broken_per_1000_tokens"] == 2.5
+    assert got["rewrites_gain"] == 1
     assert got["false_correct_stop"] == 0
     assert "first_verdict_right" not in got
     assert of_trail(TRAIL, [True, False], -1.0)["false_correct_stop"] == 1
     assert "fixed_minus_broken_per_1000_tokens" not in of_trail({**TRAIL, "tokens": 0}, [True], 0.0)
+    drawn = of_trail({**TRAIL, "samples": 4}, [True], 1.0)
+    assert (drawn["samples"], "rewrites_gain" in drawn) == (4, False)
     judged = of_trail({**TRAIL, "by": "model", "judged": [True]}, [False], 0.0)
     assert judged["first_verdict_right"] == 0
 

@@ -101,9 +101,15 @@ class ProgramRepair:
 
 
 def of_trail(trail: Trail, passed: Sequence[bool], gain: float) -> dict[str, float]:
-    """What the loop cost and did, rewrite by rewrite. passed: the hidden verdict on each program tried, the seed first."""
+    """What the loop cost and did, rewrite by rewrite.
+
+    passed: the hidden verdict on each program tried, the prepared seed first. gain: over the seed, where programs were drawn
+    and not rewritten.
+    """
     tokens = float(trail["tokens"])
     out = {"tokens": tokens, "turns": float(trail["turns"])}
+    if "samples" not in trail:
+        gain = out["rewrites_gain"] = float(passed[-1]) - float(passed[0])
     if tokens:
         out["fixed_minus_broken_per_1000_tokens"] = 1000.0 * gain / tokens
     if trail["stopped"] == "judged right":
