@@ -87,3 +87,13 @@ def test_prepared_starcoder_seeds_of_mbpp(cells):
     need("bwrap")
     program = lambda c: ProgramRepair().program(c, f"```python\n{c.payload.seed}\n```")  # noqa: E731
     assert passing(cells["mbpp", "starcoder"], program)[0] == 271
+
+
+@pytest.mark.slow
+def test_references_pass_but_for_the_problems_with_broken_tests(cells):
+    need("bwrap")
+    bench = ProgramRepair()
+    for key, broken in (("humaneval", 0), ("transcoder", 22)):
+        cases = cells[key, "starcoder"]
+        count, _ = passing(cases, lambda c: bench.program(c, bench.reference(c)))
+        assert len(cases) - count == broken

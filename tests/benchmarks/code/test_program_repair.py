@@ -83,8 +83,13 @@ def test_fixed_and_broken_compare_with_the_seed_as_published(tmp_path):
     assert (fixed["fixed"], fixed["broken"], fixed["fixed_minus_broken"]) == (1, 0, 1)
     visible = bench.score(case, "```python\ndef inc(x):\n    return 2\n```").metrics
     assert (visible["pass_at_1"], visible["visible_only"]) == (0, 1)
-    for output in ("", "no code at all", "def inc(x): return x + 1"):
-        assert bench.score(case, output).metrics["pass_at_1"] == 0
+    for output, passes in (
+        ("", 0),
+        ("no code at all", 0),
+        ("Use def inc(x): return x + 1", 0),
+        ("def inc(x): return x + 1", 1),
+    ):
+        assert bench.score(case, output).metrics["pass_at_1"] == passes
 
 
 TRAIL = {
@@ -102,10 +107,13 @@ def test_turn_by_turn_by_hand():
     assert [got[f"newly_fixed_{k}"] for k in ("1", "2", "3", "later")] == [1, 0, 1, 1]
     assert [got[f"newly_broken_{k}"] for k in ("1", "2", "3", "later")] == [0, 1, 0, 1]
     assert got["fixed_minus_broken_per_1000_tokens"] == 2.5
+    assert got["rewrites_gain"] == 1
     assert got["false_correct_stop"] == 0
     assert "first_verdict_right" not in got
     assert of_trail(TRAIL, [True, False], -1.0)["false_correct_stop"] == 1
     assert "fixed_minus_broken_per_1000_tokens" not in of_trail({**TRAIL, "tokens": 0}, [True], 0.0)
+    drawn = of_trail({**TRAIL, "samples": 4}, [True], 1.0)
+    assert (drawn["samples"], "rewrites_gain" in drawn) == (4, False)
     judged = of_trail({**TRAIL, "by": "model", "judged": [True]}, [False], 0.0)
     assert judged["first_verdict_right"] == 0
 

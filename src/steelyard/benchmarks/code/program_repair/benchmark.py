@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from steelyard.benchmarks.code import extract, programs, verdicts
 from steelyard.benchmarks.code.options import check_options
-from steelyard.benchmarks.code.program_repair.prepare import HEADER, prepared, whole
+from steelyard.benchmarks.code.program_repair.prepare import HEADER, REFERENCE_IMPORTS, is_program, prepared, whole
 from steelyard.benchmarks.code.program_repair.seeds import Repair, read_cases
 from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.words import Case, Status
@@ -59,13 +59,17 @@ class ProgramRepair:
         return prepared(case.payload, case.payload.seed)
 
     def program(self, case: Case, output: str, **_: object) -> str:
-        """The program in an answer, prepared, under the import header; "" where the answer has no fenced block."""
-        code = prepared(case.payload, extract.first_fence(output)) if "```" in output else ""
+        """The program in an answer (its fenced block, or all of it where it is code), prepared, under the import header.
+
+        "" where the answer has no code.
+        """
+        found = "```" in output or is_program(case.payload, output)
+        code = prepared(case.payload, extract.first_fence(output)) if found else ""
         return f"{HEADER}{code}" if code.strip() else ""
 
     def reference(self, case: Case, **_: object) -> str:
         """An output that must score 1."""
-        return f"```python\n{whole(case.payload, case.payload.reference)}\n```"
+        return f"```python\n{REFERENCE_IMPORTS}{whole(case.payload, case.payload.reference)}\n```"
 
     def score(self, case: Case, output: str, prepare: bool = True, trail: Trail | None = None, **_: object) -> Outcome:
         """The hidden tests on the last program, and what the repair did to the seed.
@@ -97,9 +101,15 @@ class ProgramRepair:
 
 
 def of_trail(trail: Trail, passed: Sequence[bool], gain: float) -> dict[str, float]:
-    """What the loop cost and did, rewrite by rewrite. passed: the hidden verdict on each program tried, the seed first."""
+    """What the loop cost and did, rewrite by rewrite.
+
+    passed: the hidden verdict on each program tried, the prepared seed first. gain: over the seed, where programs were drawn
+    and not rewritten.
+    """
     tokens = float(trail["tokens"])
     out = {"tokens": tokens, "turns": float(trail["turns"])}
+    if "samples" not in trail:
+        gain = out["rewrites_gain"] = float(passed[-1]) - float(passed[0])
     if tokens:
         out["fixed_minus_broken_per_1000_tokens"] = 1000.0 * gain / tokens
     if trail["stopped"] == "judged right":

@@ -15,6 +15,12 @@ import typing
 import heapq
 _str = str
 """
+# the published references were cut out of files whose imports were left behind
+REFERENCE_IMPORTS = """import sys
+import collections
+from math import floor, sqrt
+from queue import Queue
+"""
 
 
 def whole(problem: Repair, program: str) -> str:
@@ -22,6 +28,12 @@ def whole(problem: Repair, program: str) -> str:
     if problem.source or not program.strip() or f"def {problem.entry_point}(" in program:
         return program
     return problem.prompt + program
+
+
+def is_program(problem: Repair, text: str) -> bool:
+    """Whether a text without a fence is the program itself: it parses and defines the function."""
+    tree = _parsed(text)
+    return tree is not None and any(f.name == problem.entry_point for f in _functions(tree))
 
 
 def prepared(problem: Repair, program: str) -> str:
