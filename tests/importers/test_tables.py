@@ -133,14 +133,14 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(tmp_path) -> None:
 
 
 def test_a_table_of_cases_describes_them(tmp_path, pool) -> None:
-    tags = [{"task": "sums"}, {"task": "words"}]
+    tags = [{"task": "sums", "text": "a page"}, {"task": "words"}]
     pq.write_table(
         pa.table({"sample_id": ["q1", "q9"], "text": ["One?", "Nine?"], "tags": [json.dumps(t) for t in tags]}),
         tmp_path / "samples.parquet",
     )
     told = bring(pool, csv(tmp_path, LONG), directions=[("score", HIGHER)], cases=tmp_path / "samples.parquet")
     found = {c: json.loads(a) for c, a in rows(pool, 'SELECT DISTINCT "case", case_attributes FROM latest')}
-    assert found == {"q1": {"text": "One?", "task": "sums"}, "q2": {}}
+    assert found == {"q1": {"text": "One?", "task": "sums", "tags_text": "a page"}, "q2": {}}
     assert told.notes == ["samples.parquet describes 1 of 2 cases"]
 
 

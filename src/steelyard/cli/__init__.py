@@ -12,6 +12,7 @@ from steelyard.cli import (
     agree,
     claims,
     compare,
+    digest,
     doctor,
     gain,
     import_,
@@ -53,6 +54,7 @@ for panel, name, command in (
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),
+    (_ASK, "digest", digest.digest),
 ):
     app.command(name, rich_help_panel=panel)(command)
 app.add_typer(models.app, name="models", rich_help_panel=_LOOK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,7 +167,7 @@ def _card(name: str, source: Source, facts: list[MetricFacts], *, has_primary: b
     )  # fmt: skip
 
 
-def _lookup(into: Staging, name: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _lookup(into: Staging, name: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     into.con.execute(f"CREATE TABLE {name} ({', '.join(f'{c} VARCHAR' for c in columns)})")
     if rows:
         into.con.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(columns))})", rows)
@@ -204,7 +204,7 @@ def _reader(into: Staging, source: Source, asked: Asked, origin: str, digest: st
         "status": "coalesce(s.status, 'ok')",
         "benchmark_version": "s.benchmark_version",
         "started_at": f"coalesce(s.started_at, {stamp(source.files[0])!r})",
-        "case_attributes": "json_merge_patch(coalesce(s.case_attributes, '{}'), coalesce(f.attributes, '{}'))",
+        "case_attributes": "json_merge_patch(coalesce(f.attributes, '{}'), coalesce(s.case_attributes, '{}'))",
         "contender_config": "json_merge_patch(coalesce(s.contender_config, '{}'), coalesce(n.config, '{}'))",
         "artifacts": f"json_merge_patch(coalesce(s.artifacts, '{{}}'), '{json.dumps({'source': origin})}')",
         "provenance": f"'{provenance}'",
