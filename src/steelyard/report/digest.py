@@ -121,7 +121,8 @@ def digest(
     now = time.time()
     store = Pool(pool, readonly=True)
     mark = _mark(to, store.path, follow)
-    start = moment(store, since or _last(mark) or FIRST, now)
+    told = _last(mark)
+    start = moment(store, since or FIRST, now) if since or told is None else told
     server = None if dry_run else server_of(smtp, security, user)
     changed, measured = changes(store, start, follow)
     sender = sender or os.environ.get("STEELYARD_FROM", "") or to
@@ -131,8 +132,8 @@ def digest(
         return f"wrote {dry_run}: {len(changed)} changed verdicts; nothing was sent"
     if changed and server:
         send(mail, server)
-    # What was started before now but recorded later is not lost: the mark stays at the newest that was seen.
-    newest = max((m["last"] for m in measured_since(store, start)), default=start)
+    # The newest measurement that was seen, not now: what is under way at this moment is told of next time.
+    newest = max([start, told or start, *(m["last"] for m in measured_since(store, start))])
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text(json.dumps({"to": to, "until": newest}), encoding="utf-8")
     return f"sent {len(changed)} changed verdicts to {to}" if changed else "no verdict changed; no mail was sent"
@@ -145,9 +146,9 @@ def _mark(to: str, pool: str, follow: Sequence[str]) -> Path:
     return platformdirs.user_state_path("steelyard") / "digests" / f"{key}.json"
 
 
-def _last(mark: Path) -> str:
+def _last(mark: Path) -> float | None:
+    """The newest measurement that this reader was told of (seconds since the epoch); None for a new reader."""
     try:
-        until = json.loads(mark.read_text(encoding="utf-8"))["until"]
+        return float(json.loads(mark.read_text(encoding="utf-8"))["until"])
     except (OSError, ValueError, KeyError):
-        return ""
-    return datetime.fromtimestamp(float(until), UTC).isoformat()
+        return None
