@@ -16,7 +16,7 @@ from steelyard import catalog
 from steelyard.core.words import Measurement, Status
 from steelyard.pool import Pool
 from steelyard.report.comparing import comparison_of, estimate_of
-from steelyard.report.html import papers, tally
+from steelyard.report.html import build_page, papers, tally
 from steelyard.report.ledger import judgements
 from steelyard.report.results import load
 from steelyard.weigh import Budget, weigh
@@ -116,6 +116,9 @@ def test_a_claim_without_numbers_is_in_a_state_that_is_no_verdict(race, tmp_path
     counts = {t["verdict"]: t["n"] for t in tally([row])}
     assert counts == {"holds": 0, "fails": 0, "undecided": 0, "out of reach": 0, "not measured": 1}
     assert papers([row])[0]["claims"][0]["state"] == "not measured"
+    page = build_page([], [row], written=0.0, pool="mine")
+    assert '<span class="verdict not-measured">' in page
+    assert "no measurements of race" in page
 
 
 def test_the_command_line_shows_the_state_counts_it_and_can_fail_on_it(race, tmp_path):
@@ -198,3 +201,27 @@ def test_a_budget_of_time_still_leaves_whole_rounds(race, tmp_path):
         assert rest.done % 2 == 0
         scores = load(pool, "race")
         assert scores.together([FAST, SLOW]).shape == (2, 2, 6)
+
+
+def test_ctrl_c_ends_the_ledger_and_not_one_claim_of_it(race, tmp_path, monkeypatch):
+    from steelyard.weigh.progress import Bar
+
+    def impatient(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bar, "advance", impatient)
+    with Pool(tmp_path / "pool") as pool:
+        with pytest.raises(KeyboardInterrupt):
+            judgements(pool, ["race"], measure=True)
+        (count,) = pool.query("SELECT count(*) AS n FROM measurements").to_pylist()
+    assert count["n"] == 1
+
+
+def test_a_budget_of_time_is_for_all_claims_together(race, tmp_path):
+    with Pool(tmp_path / "pool") as pool:
+        judgements(pool, ["race"])  # the catalog is read once
+        first, second = judgements(pool, ["race"], measure=True, time_s=0.3)  # one claim's cells alone take more
+        runs = pool.query("SELECT DISTINCT run FROM measurements").to_pylist()
+    assert len(runs) == 1, "when the second claim's turn came, the time was up"
+    assert second["state"] == "not measured"
+    assert first["claim"] == "fast"

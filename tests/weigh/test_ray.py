@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -116,8 +115,7 @@ def left_running(session: int) -> list[str]:
 
 
 def test_ctrl_c_keeps_what_was_measured_and_ray_says_nothing(toy, tmp_path):
-    if importlib.util.find_spec("ray") is None:
-        need("ray")
+    need("ray")
     arguments = ["--with", f"{toy}:crashes,{toy}:slow", "--trials", "150", "--json"]
     process = run(toy, tmp_path, *arguments, "--on", "ray")
     deadline = time.monotonic() + 150

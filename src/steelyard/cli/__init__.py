@@ -20,12 +20,14 @@ from steelyard.cli import (
     models,
     papers,
     pool,
+    profile,
     rank,
     report,
     run,
     score,
     select,
     show,
+    view,
 )  # fmt: skip
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
@@ -51,10 +53,12 @@ for panel, name, command in (
     (_ASK, "agree", agree.agree),
     (_ASK, "gain", gain.gain),
     (_ASK, "select", select.select),
+    (_ASK, "profile", profile.profile),
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),
     (_ASK, "digest", digest.digest),
+    (_ASK, "view", view.view),
 ):
     app.command(name, rich_help_panel=panel)(command)
 app.add_typer(models.app, name="models", rich_help_panel=_LOOK)

@@ -72,13 +72,16 @@ def config_of(instance: Any) -> dict[str, Any]:
 
 
 def source_hash(*things: Any) -> str:
-    """A hash over the files that define `things` (classes with their bases, functions, modules, instances), and over
-    things that are files themselves (paths)."""
+    """A hash over the files that define `things` (classes with their bases, functions, modules, instances), over files
+    themselves (paths), and over texts.
+
+    Of a compiled module it is the compiled file.
+    """
     digest = hashlib.sha256()
     holders: list[Any] = []
     for thing in things:
-        if isinstance(thing, Path):
-            digest.update(thing.read_bytes())
+        if isinstance(thing, str | Path):
+            digest.update(thing.encode() if isinstance(thing, str) else thing.read_bytes())
             continue
         holder = thing if isinstance(thing, type | types.ModuleType | types.FunctionType) else type(thing)
         bases = holder.__mro__ if isinstance(holder, type) else (holder,)

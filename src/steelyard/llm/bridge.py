@@ -109,7 +109,7 @@ def resolve(spec: Spec, card: Card) -> Chosen:
         behind = f"{local.sha256} xllamacpp {_version('xllamacpp')}"  # another engine gives other tokens
     else:
         behind = source_hash(build(script, model_args, spec.name)) if script else spec.name
-    behind = hashlib.sha256("\0".join([behind, *map(source_hash, solvers)]).encode()).hexdigest()[:16]
+    behind = hashlib.sha256("\0".join([behind, *map(_source, solvers)]).encode()).hexdigest()[:16]
     name = f"steelyard/{local.name}" if local else f"{SCRIPT}/{spec.name}" if script else spec.name
     return Chosen(name, model_args, generation, prompting, tuple(solvers), behind)
 
@@ -131,6 +131,10 @@ def model_of(chosen: Chosen, spec: Spec) -> Model:
         raise
     except Exception as error:  # a provider's own complaint
         raise _explain(spec, error) from error
+
+
+def _source(solver: Any) -> str:
+    return source_hash(solver, *getattr(solver, "depends_on", ()))
 
 
 def make_task(
@@ -351,6 +355,8 @@ def run(
                 raise KeyboardInterrupt
             for data in _run.cut:
                 _record(_run, data.sample)
+            if _run.broken is not None:
+                raise _run.broken
             why = logs[0].error.message.strip() if logs[0].error is not None else ""
             if why and len(_run.waiting) == len(todo):
                 raise MissingError(f"{spec}: {why}", "Nothing was measured of it.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from steelyard.core.errors import InputError
 from steelyard.core.words import Measurement
 from steelyard.pool import blobs, cards, journal, parts, reading, selections
-from steelyard.pool.schema import COLUMNS, ResumeKey, conform, folder, plain_row, table_of
+from steelyard.pool.schema import COLUMNS, COUNTED, ResumeKey, conform, folder, plain_row, table_of
 from steelyard.pool.snapshot import Reader
 from steelyard.pool.store import open_store
 from steelyard.pool.trouble import Problem, told
@@ -249,13 +249,16 @@ class Pool:
             [benchmark], lambda con: set(map(ResumeKey._make, con.sql(sql, params=values).fetchall()))
         )
 
-    def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+    def query(
+        self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None, *, within_s: float | None = None
+    ) -> pa.Table:
         """The result of one SELECT over the views `measurements` (every row) and `latest` (no repeats).
 
-        The SQL can reach nothing else: no file, no network, no setting. Raises InputError for SQL that is refused.
+        The SQL can reach nothing else: no file, no network, no setting. within_s: give up after so many seconds.
+        Raises InputError for SQL that is refused or takes longer.
         """
         reading.select_only(sql)
-        return self._reader.read(None, lambda con: con.sql(sql, params=params).to_arrow_table())
+        return self._reader.read(None, lambda con: reading.answer(con, sql, params, within_s))
 
     def frame(
         self,
@@ -279,6 +282,26 @@ class Pool:
         return self._reader.read(
             wanted, lambda con: reading.encoded(con.sql(sql, params=values).to_arrow_reader(100_000))
         )
+
+    def newest(self, benchmark: str, columns: Sequence[str] = COLUMNS, *, runs: bool = False) -> pa.Table:
+        """The newest number of each cell and metric of `benchmark` (as the view `latest`), text dictionary-encoded.
+
+        runs: and every number of earlier runs beside it (timings are compared within a run). Holds `columns` and those that tell cells apart; much faster than SQL where a pool is large.
+        """
+        return self._reader.newest(benchmark, columns, runs)
+
+    def counts(self, benchmark: str | None = None) -> list[dict[str, Any]]:
+        """Rows, first and last start (seconds since the epoch) by the columns COUNTED; parts are counted once.
+
+        Repeats of a cell are counted, and a combination may stand in several entries.
+        """
+        names = (*COUNTED, "rows", "first", "last")
+        return [dict(zip(names, row, strict=True)) for row in self._reader.counts(benchmark)]
+
+    def stamp(self, benchmark: str | None = None) -> str:
+        """A text that changes whenever the pool, or what it has of `benchmark`, does. Costs a listing."""
+        with told(self.store.url, "listing it"):
+            return self._reader.stamp(benchmark)
 
     def export(self, path: str | os.PathLike[str], format: str = "", *, latest: bool = False) -> int:
         """Write the measurements to the file `path`; returns the number of rows.

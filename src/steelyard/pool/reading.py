@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +81,25 @@ def connect(store: Store, snapshot: Snapshot, until: float | None = None) -> Ite
         yield con
     finally:
         con.close()
+
+
+def answer(con: duckdb.DuckDBPyConnection, sql: str, params: Any, within_s: float | None) -> pa.Table:
+    """The whole result of `sql`. Raises InputError where it takes longer than `within_s` seconds."""
+    import duckdb
+
+    if within_s is None:
+        return con.sql(sql, params=params).to_arrow_table()
+    clock = threading.Timer(within_s, con.interrupt)
+    clock.daemon = True
+    clock.start()
+    try:
+        return con.sql(sql, params=params).to_arrow_table()
+    except duckdb.InterruptException as error:
+        raise InputError(
+            f"SQL: stopped after {within_s:g} s.", "Ask for less, or use `steelyard pool query`."
+        ) from error
+    finally:
+        clock.cancel()
 
 
 def select_only(sql: str) -> None:

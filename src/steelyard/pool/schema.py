@@ -42,6 +42,14 @@ class ResumeKey(NamedTuple):
     code_version: str
 
 
+CELL = (*ResumeKey._fields, "metric")
+# What counts of the pool are told apart by.
+COUNTED = (
+    "benchmark", "benchmark_version", "contender", "metric", "unit", "status", "provenance", "run", "machine",
+    "code_version",
+)  # fmt: skip
+
+
 def resume_key(row: Measurement) -> ResumeKey:
     """The resume key of `row`, spelled as the pool stores it."""
     key = [getattr(row, name) for name in ResumeKey._fields]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steelyard.pool import journal, parts, reading
-from steelyard.pool.schema import benchmark_of, folder, table_of
+from steelyard.pool.schema import CELL, COUNTED, benchmark_of, folder, table_of
 from steelyard.pool.store import Entry, Store
 from steelyard.pool.trouble import PoolWarning, Problem, told
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
+KEPT_ROWS = 2_000_000  # a larger table is read anew each time, not held in memory
 ATTEMPTS = 5  # a compaction may take parts away between the listing and the reading
 
 
@@ -33,6 +36,8 @@ class Reader:
         self._bad: set[tuple[str, str]] = set()
         self._footers: dict[Entry, parts.Part] = {}
         self._journals: dict[tuple[str, int], pa.Table] = {}
+        self._counts: dict[parts.Part, list[tuple[Any, ...]]] = {}
+        self._newest: tuple[tuple[str, ...], pa.Table] = ((), None)
 
     def report(self, kind: str, file: str, detail: str) -> None:
         """Note a problem and warn of it."""
@@ -132,6 +137,60 @@ class Reader:
 
         Starts again where a compaction took parts away, or where a part turns out to be damaged inside.
         """
+
+        def ask(snapshot: reading.Snapshot) -> T:
+            with reading.connect(self.store, snapshot, self.until) as con:
+                return act(con)
+
+        return self.over(benchmarks, ask)
+
+    def newest(self, benchmark: str, names: Iterable[str], runs: bool = False) -> pa.Table:
+        """Columns of the newest number of each cell and metric of `benchmark`, text dictionary-encoded; see Pool.newest.
+
+        Includes the columns that tell which one is the newest. The last table is kept while nothing changes.
+        """
+        from steelyard.pool import columns
+
+        wanted = list(dict.fromkeys([*CELL, "status", "run", "started_at", *names]))
+        key = (benchmark, self.stamp(benchmark), str(runs), *wanted)
+        if self._newest[0] != key:
+            made = self.over(
+                [benchmark],
+                lambda shot: columns.latest(columns.until(columns.read(self.store, shot, wanted), self.until), runs),
+            )
+            if made.num_rows > KEPT_ROWS:
+                return made
+            self._newest = (key, made)
+        return self._newest[1]
+
+    def counts(self, benchmark: str | None) -> list[tuple[Any, ...]]:
+        """`columns.count` of every part and of the journals; a part that was counted once is not read again."""
+        from steelyard.pool import columns
+
+        names = [*COUNTED, "started_at"]
+
+        def add(snapshot: reading.Snapshot) -> list[tuple[Any, ...]]:
+            fresh = [part for part in snapshot.parts if part not in self._counts]
+            for part in fresh:
+                self._counts[part] = columns.count(
+                    columns.until(columns.read_part(self.store, part, names), self.until)
+                )
+            waiting = columns.until(snapshot.journal.select(names).unify_dictionaries().combine_chunks(), self.until)
+            return [row for part in snapshot.parts for row in self._counts[part]] + columns.count(waiting)
+
+        return self.over([benchmark] if benchmark is not None else None, add)
+
+    def stamp(self, benchmark: str | None = None) -> str:
+        """Changes whenever the pool (or what it has of `benchmark`) does; costs a listing, no reading."""
+        places = self.folders() if benchmark is None else [folder(benchmark)]
+        seen = [(e.name, e.size, e.stamp) for place in places for e in self.store.files(place)]
+        for path in self.store.journals.glob("*" + journal.SUFFIX):
+            with suppress(FileNotFoundError):  # sealed meanwhile
+                seen.append((path.name, path.stat().st_size, ""))
+        return hashlib.sha256(repr(sorted(seen)).encode()).hexdigest()[:16]
+
+    def over(self, benchmarks: Iterable[str] | None, act: Callable[[reading.Snapshot], T]) -> T:
+        """What `act` makes of a snapshot; as `read`."""
         import duckdb
         import pyarrow as pa
 
@@ -140,8 +199,7 @@ class Reader:
             with told(self.store.url, "listing it"):
                 snapshot = self.snapshot(benchmarks)
             try:
-                with reading.connect(self.store, snapshot, self.until) as con:
-                    return act(con)
+                return act(snapshot)
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 whole = all(self.store.exists(part.name) for part in snapshot.parts)
                 if whole and (isinstance(error, of_the_query) or not self._set_aside_damaged(snapshot.parts)):

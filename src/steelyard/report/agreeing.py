@@ -95,12 +95,13 @@ def suggestions(board: Board, own: Sequence[str], limit: int = 10) -> dict[str, 
     from rapidfuzz import fuzz, process
 
     mine = np.isin(board.scenarios, own)
-    here = ~np.isnan(board.scores[:, mine]).all(axis=1)
-    there = ~np.isnan(board.scores[:, ~mine]).all(axis=1)
-    known = [m for m, yes in zip(board.models, there, strict=True) if yes]
-    found = {}
-    for model in (m for m, a, b in zip(board.models, here, there, strict=True) if a and not b):
-        near = process.extract(model, known, scorer=fuzz.ratio, score_cutoff=80, limit=3)
+    here, there = (
+        {m for m, row in zip(board.models, ~np.isnan(board.scores[:, part]), strict=True) if row.any()}
+        for part in (mine, ~mine)
+    )
+    found: dict[str, list[str]] = {}
+    for model in sorted(here - there):
+        near = process.extract(model, sorted(there), scorer=fuzz.ratio, score_cutoff=80, limit=3)
         if near and len(found) < limit:
             found[model] = [name for name, _, _ in near]
     return found

@@ -107,6 +107,23 @@ def scatter(points: Sequence[Point], front: Sequence[Point], x: Axis, y: Axis, l
     return _draw(points, x, y, layers, label)
 
 
+def curves(points: Sequence[Point], x: Axis, y: Axis, label: str) -> dict[str, Markup]:
+    """Lines through many points, with one mark half way up each to tell them apart without colour."""
+
+    def layers(plane: _Plane) -> list[Spec]:
+        made = []
+        for series, rows in plane.series():
+            line = {"type": "line", "color": f"var(--s{series})", "strokeWidth": 2, "strokeDash": DASHES[series]}
+            made.append(_layer(rows, line, x=plane.x(), y=plane.y(), order={"field": "at", "type": "quantitative"}))
+        own = ([p for p in points if p.series == series] for series, _ in plane.series())
+        halfway = [next(p for p in curve if p.y >= (curve[0].y + curve[-1].y) / 2) for curve in own]
+        marked = _Plane(halfway, x, y, plane.narrow)
+        marked.scales = plane.scales
+        return [*made, *marked.marks(70)]
+
+    return _draw(points, x, y, layers, label)
+
+
 def _layer(rows: list[Spec], mark: Spec, **encoding: Spec) -> Spec:
     return {"data": {"values": rows}, "mark": mark, "encoding": encoding}
 
@@ -115,7 +132,7 @@ class _Plane:
     """Points between two axes at one width: the encodings that the layers of a chart share."""
 
     def __init__(self, points: Sequence[Point], x: Axis, y: Axis, narrow: bool) -> None:
-        self.points, self.axes, self.most = points, (x, y), (4 if narrow else 7, 6)
+        self.points, self.axes, self.most, self.narrow = points, (x, y), (4 if narrow else 7, 6), narrow
         ends = [v for p in points for v in (p.y, p.low, p.high)] + [1.0] * (y.scale == "ratio")
         across = [v for p in points for v in (p.x, p.x_low, p.x_high)]
         self.scales = (
@@ -147,8 +164,8 @@ class _Plane:
         out = []
         for series in sorted({p.series for p in self.points}):
             rows = []
-            for p in sorted((p for p in self.points if p.series == series), key=lambda p: p.x):
-                row = {"x": p.x, "y": p.y, "says": p.says}
+            for at, p in enumerate(sorted((p for p in self.points if p.series == series), key=lambda p: p.x)):
+                row = {"x": p.x, "y": p.y, "says": p.says, "at": at}
                 for low, high, middle, scale in (
                     ("x_low", "x_high", p.x, self.scales[0]),
                     ("low", "high", p.y, self.scales[1]),
@@ -210,6 +227,13 @@ def render(spec: dict[str, Any], label: str) -> Markup:
     import vl_convert
 
     return inline(vl_convert.vegalite_to_svg(_cleaned(spec), allowed_base_urls=[]), label)
+
+
+def document(spec: dict[str, Any]) -> str:
+    """A Vega-Lite specification as an SVG document of its own, to be kept as a file; colours are the specification's."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(_cleaned(spec), allowed_base_urls=[]))
 
 
 def _cleaned(part: Any) -> Any:

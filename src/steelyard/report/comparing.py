@@ -168,7 +168,9 @@ def compare_and_print(
 
             keep = within(store.selection(selection).get(parse_spec(on).name, set()), keep)
         if measure:
-            weigh_visibly(on, names, pool=store, data=data, where=keep, trials=trials, limit=limit)
+            done = weigh_visibly(on, names, pool=store, data=data, where=keep, trials=trials, limit=limit)
+            if done.stopped:
+                raise KeyboardInterrupt
         scores = load(store, parse_spec(on).name, metric, contenders=names, where=keep)
     for name in names:
         if np.isnan(scores.of(name)).all() and not any(f[0] == name for f in scores.failures):

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard import catalog
 from steelyard.core.errors import InputError
@@ -19,11 +19,14 @@ from steelyard.report.sections import Section, gather
 from steelyard.report.terminal import number
 from steelyard.report.untrusted import visible
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 STATES = ("holds", "fails", "undecided", "out of reach", "not measured")
 _BLANK: dict[str, Any] = dict.fromkeys(("reason", "unit", "statistic", "metric"), "") | {
     "typical": None, "more_needed": None, "notes": [],
 }  # fmt: skip
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(benchmarks: list[str], out: Path, pool: str | None = None) -> Path:
@@ -72,15 +75,10 @@ def build_page(
     ledger: judged claims as `judgements` gives them. written: seconds since the epoch (UTC). pool: the place of the
     numbers; own_pool: the same where it is not the default, for the commands that measure again.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    env = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=visible,
-    )  # fmt: skip
-    env.filters |= {"day": _day, "value": _value}
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    env = environment(TEMPLATES)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     fingerprints = sorted({m for s in sections for m in s.machines})
     return env.get_template("report.html.j2").render(
@@ -95,6 +93,18 @@ def build_page(
         pool=pool,
         version=importlib.metadata.version("steelyard"),
     )
+
+
+def environment(*folders: Path) -> Environment:
+    """Templates that escape everything, spell out hidden characters, and know the words of a page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    env = Environment(
+        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=visible,
+    )  # fmt: skip
+    env.filters |= {"day": _day, "value": _value}
+    return env
 
 
 def bench(section: Section, pool: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ def judgements(
     names: cards (all with claims when empty). measure: take what the pool lacks first. only: claim ids.
     """
     rows = []
+    deadline = None if time_s is None else time.monotonic() + time_s
     for name in names or sorted(catalog.entries()):
         entry = catalog.find(name)
         card = entry.full()
@@ -41,7 +43,9 @@ def judgements(
             raise unknown("claim", odd[0], ids, where=card.name)
         for claim in card.claims:
             if not only or claim.id in only:
-                rows.append(_row(pool, entry, card, claim, measure, data, time_s))
+                left = None if deadline is None else deadline - time.monotonic()
+                go_on = measure and (left is None or left > 0)
+                rows.append(_row(pool, entry, card, claim, go_on, data, left))
     return rows
 
 
@@ -133,24 +137,31 @@ def _check_needs(claim: Claim, data: str | None) -> None:
 def _measure(
     pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None, trials: int | None
 ) -> None:  # fmt: skip
-    """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved."""
+    """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved.
+
+    A contender that nobody has written yet is left out: the table then says what the pool lacks of it.
+    """
     from steelyard.report.running import weigh_visibly
     from steelyard.weigh import Budget
 
     wanted: dict[str, list[str]] = {}
     for member in members:
-        if not member.published:
+        text = catalog.benchmark(member.benchmark.name).card.interface == "generator"  # then it may be any model
+        known = text or ":" in member.spec.name or member.spec.name in catalog.entries()
+        if known and not member.published:
             wanted.setdefault(str(member.benchmark), []).append(str(member.spec))
     for benchmark, specs in wanted.items():
         keep = where if where.text else None
-        weigh_visibly(
+        done = weigh_visibly(
             benchmark, list(dict.fromkeys(specs)), pool=pool, data=data_for(parse_spec(benchmark).name, data),
             where=keep, trials=trials, budget=Budget(time_s=time_s),
         )  # fmt: skip
+        if done.stopped:
+            raise KeyboardInterrupt
 
 
 def judge_and_print(
-    names: Sequence[str], *, measure: bool, data: str | None, only: str, fail_on: str, time: str, pool: str | None,
+    names: Sequence[str], *, measure: bool, data: str | None, only: str, fail_on: str, budget: str, pool: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """`steelyard claims`."""
@@ -163,7 +174,7 @@ def judge_and_print(
     with Pool(pool, readonly=not measure) as store:
         rows = judgements(
             store, names, measure=measure, data=data, only=[o.strip() for o in only.split(",") if o.strip()],
-            time_s=seconds(time, "--time") if time else None,
+            time_s=seconds(budget, "--time") if budget else None,
         )  # fmt: skip
     if as_json:
         print_json(rows)

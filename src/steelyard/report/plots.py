@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from steelyard.core.errors import InputError
 from steelyard.core.words import Direction, Kind, Metric
-from steelyard.report.charts import Axis, Chart, Point, lines, scatter
+from steelyard.report.charts import Axis, Chart, Point, curves, lines, scatter
 from steelyard.report.comparing import TIMES, comparison_of, estimate_of
 from steelyard.report.results import Scores
 from steelyard.report.scales import SCALED, SHARES, quantities, quantity, ratio
@@ -18,6 +20,17 @@ from steelyard.report.views import has_values
 
 SIZES = ("elements", "bytes", "size", "length", "tokens", "n")
 COSTS = {"s", "B", "J", "token", "FLOP", "instruction", "shot"}
+
+
+LONGEST, STEPS = 32.0, 60  # a profile is drawn up to this ratio, in about so many steps
+
+
+def typical(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(cases,) the median over trials of (cases, trials); NaN where there is no number."""
+    out = np.full(len(values), np.nan)
+    full = ~np.isnan(values).all(axis=1)
+    out[full] = np.nanmedian(values[full], axis=1)
+    return out
 
 
 def size_of(scores: Scores) -> str:
@@ -119,6 +132,38 @@ def _said(cells: tuple[str, ...]) -> str:
     return f"{cells[0]}, {cells[1]}: {cells[2]}, n = {cells[3]}"
 
 
+def profile(section: Section, times: Scores, series: Mapping[str, int], names: Sequence[str]) -> Chart | None:
+    """Dolan-More profiles of times, one line a contender; None where nobody solved anything. docs: stats.profiles."""
+    from steelyard.stats.profiles import performance_profile
+
+    middle = np.stack([typical(times.of(name)) for name in names])
+    solved = ~np.isnan(middle).all(axis=0)
+    if not solved.any():
+        return None
+    made = performance_profile(middle[:, solved])
+    last = min(float(made.taus[-1]), LONGEST)
+    taus = np.unique(np.append(np.geomspace(1.0, max(last, 1.01), STEPS), made.taus[made.taus <= last][:STEPS]))
+    points = []
+    for at, name in enumerate(names):
+        before = math.nan
+        for tau in taus:
+            share = float(made.at(tau)[at])
+            if share == before and tau != taus[-1]:
+                continue
+            cells = (name, f"{tau:.3g}×", f"{100 * share:.1f} %", str(int(solved.sum())))
+            says = f"{name}: within {cells[1]} of the best on {cells[2]} of the cases"
+            if not math.isnan(before):
+                points.append(Point(series[name], float(tau), before, math.nan, math.nan, says, cells))
+            points.append(Point(series[name], float(tau), share, math.nan, math.nan, says, cells))
+            before = share
+    x = Axis("time over the best time of the case", Metric("ratio"), log=True, scale="ratio")
+    y = Axis("share of the cases", Metric("share", kind=Kind.FRACTION))
+    title = f"performance profile of {times.metric.name}"
+    caption = "How often a contender is within so many times the fastest; higher and further left is better."
+    drawing = curves(points, x, y, f"{title} on {section.card.name}, one line a contender")
+    return _chart(title, caption, drawing, ["within", "share of the cases"], points)
+
+
 def _chart(
     title: str, caption: str, drawing: Mapping[str, Markup], headers: list[str], points: Sequence[Point]
 ) -> Chart:
@@ -149,10 +194,11 @@ def trades(section: Section, series: Mapping[str, int]) -> list[Chart]:
         pairs = []
     else:
         pairs = [(primary, c) for c in costs]
-    return [chart for q, c in pairs[:2] if (chart := _trade(section, q, c, series))]
+    return [chart for q, c in pairs[:2] if (chart := trade(section, q, c, series))]
 
 
-def _trade(section: Section, quality: Scores, cost: Scores, series: Mapping[str, int]) -> Chart | None:
+def trade(section: Section, quality: Scores, cost: Scores, series: Mapping[str, int]) -> Chart | None:
+    """One metric against another, with the front of those that no other beats on both; None for fewer than two."""
     points = []
     for name in series:
         if not (has_values(quality, name) and has_values(cost, name)):

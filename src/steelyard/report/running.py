@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from steelyard import catalog
@@ -107,11 +109,14 @@ def run_and_print(
     )
     results: list[dict[str, Any]] = []
     stopped, seen = False, set()
+    deadline = None if budget.time_s is None else monotonic() + budget.time_s
     with Pool(pool) as store:
         for benchmark, who, options in runs:
             keep = " and ".join(f"({w})" for w in (options.pop("where", ""), where) if w)
             options = {"trials": trials, "limit": limit} | {k: v for k, v in options.items() if v is not None}
             options |= {k: v for k, v in {"trials": trials, "limit": limit}.items() if v is not None}
+            if deadline is not None:  # one budget for a whole suite
+                budget = replace(budget, time_s=max(0.0, deadline - monotonic()))
             done = weigh_visibly(
                 benchmark, who, pool=store, data=data, where=compile_where(keep) if keep else None, seed=seed,
                 budget=budget, on=on, **options,
@@ -148,7 +153,7 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
         print_comparison(scores, rows, baseline)
         out = console()
         for reason, count in _reasons(scores.failures)[:8]:
-            out.print(f"  {count} x {reason}", style="red", markup=False)
+            out.print(f"  {count} x {reason}", style="red")
         out.print()
     from steelyard.weigh.plan import load_benchmark
 

@@ -15,7 +15,7 @@ from steelyard.core.card import Card
 from steelyard.core.errors import InputError
 from steelyard.core.words import Provenance
 from steelyard.report.ranking import GATES
-from steelyard.report.results import Scores, card_of, load, metric_of, newest_version
+from steelyard.report.results import Cells, Scores, card_of, cells_of, metric_of, newest_version, scores_of
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool
@@ -78,7 +78,13 @@ def gather(pool: Pool, name: str) -> Section:
         version = newest_version(pool, name)
     except InputError:
         return Section(card)
-    sources = _sources(pool, card, version)
+    return section_of(cells_of(pool, card, version))
+
+
+def section_of(cells: Cells) -> Section:
+    """The section of the numbers read."""
+    card, version = cells.card, cells.version
+    sources = _sources(cells)
     names = [s.contender for s in sources]
     found = {metric for s in sources for metric in s.provenance}
     known, unknown = [], []
@@ -89,8 +95,8 @@ def gather(pool: Pool, name: str) -> Section:
             known.append(metric_of(card, metric).name)
         except InputError:
             unknown.append(metric)
-    metrics = [load(pool, name, m, contenders=names, version=version) for m in known] if names else []
-    checked, excluded = _gate(pool, card, version)
+    metrics = [scores_of(cells, metric_of(card, m), contenders=names) for m in known] if names else []
+    checked, excluded = _gate(cells)
     metrics = [_without_empty(scores, excluded) for scores in metrics]
     notes = [f"Recorded, but not described by the card, and so not shown: {', '.join(unknown)}."] if unknown else []
     section = Section(card, version, metrics, sources, checked, excluded, notes)
@@ -125,32 +131,34 @@ def _without_empty(scores: Scores, excluded: Collection[str]) -> Scores:
     return only(scores, cases, [c for c, row in zip(scores.contenders, seen, strict=True) if row.any()])
 
 
-def _sources(pool: Pool, card: Card, version: str) -> list[Source]:
-    table = pool.query(
-        """
-        WITH current AS (
-            SELECT contender, arg_max(code_version, started_at) AS code_version, arg_max(machine, started_at) AS here
-            FROM latest WHERE benchmark = $benchmark AND benchmark_version = $version GROUP BY contender
-        )
-        SELECT contender, code_version, metric, provenance, any_value(contender_config), count(*),
-            min(started_at), max(started_at)
-        FROM latest JOIN current USING (contender, code_version)
-        WHERE benchmark = $benchmark AND benchmark_version = $version AND (machine = here OR NOT $timing)
-        GROUP BY contender, code_version, metric, provenance ORDER BY ALL
-        """,
-        {"benchmark": card.name, "version": version, "timing": card.timing},
-    )
+def _sources(cells: Cells) -> list[Source]:
+    from steelyard.pool.columns import codes, joint, words
+
+    table = cells.table
+    names = ("contender", "code_version", "metric", "provenance")
+    columns = [codes(table, name) for name in names]
+    times = np.asarray(codes(table, "started_at"), float)
+    order = np.argsort(joint(columns), kind="stable")
+    key = joint(columns)[order]
+    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else order
+    known = [words(table, name) for name in names]
+    config, spelled = codes(table, "contender_config"), words(table, "contender_config")
     rows: dict[str, list[tuple[Any, ...]]] = {}
-    for row in zip(*(table.column(i).to_pylist() for i in range(table.num_columns)), strict=True):
-        if row[0] not in GATES:
-            rows.setdefault(row[0], []).append(row)
+    for start, end in zip(starts, np.append(starts[1:], len(order)), strict=True):
+        at = order[start:end]
+        contender, code, metric, provenance = (k[c[at[0]]] for k, c in zip(known, columns, strict=True))
+        if contender not in GATES:
+            span = times[at]
+            rows.setdefault(contender, []).append(
+                (metric, provenance, code, spelled[config[at[0]]], len(at), float(span.min()), float(span.max()))
+            )
     out = []
-    for contender, own in rows.items():
-        provenance: dict[str, list[Provenance]] = {}
-        for row in own:
-            provenance.setdefault(row[2], []).append(Provenance(row[3]))
-        count, first, last = sum(r[5] for r in own), min(r[6] for r in own), max(r[7] for r in own)
-        out.append(Source(contender, _options(own[0][4]), own[0][1], count, first, last, provenance))
+    for contender, own in sorted(rows.items()):
+        provenances: dict[str, list[Provenance]] = {}
+        for metric, provenance, *_ in sorted(own):
+            provenances.setdefault(metric, []).append(Provenance(provenance))
+        count, first, last = sum(r[4] for r in own), min(r[5] for r in own), max(r[6] for r in own)
+        out.append(Source(contender, _options(own[0][3]), own[0][2], count, first, last, provenances))
     return out
 
 
@@ -162,10 +170,10 @@ def _options(config: str) -> str:
     return ", ".join(f"{k}={v}" for k, v in options.items()) if isinstance(options, dict) else config
 
 
-def _gate(pool: Pool, card: Card, version: str) -> tuple[int, dict[str, str]]:
+def _gate(cells: Cells) -> tuple[int, dict[str, str]]:
     """How many cases were checked, and those whose reference is not at the ceiling or whose empty answer is not at 0."""
     try:
-        scores = load(pool, card.name, contenders=GATES, version=version)
+        scores = scores_of(cells, cells.card.primary, contenders=GATES)
     except InputError:
         return 0, {}
     errors = {(who, case): error for who, case, _, _, error in scores.failures}

@@ -29,20 +29,24 @@ _SCALES = {
 
 
 def console() -> Console:
-    """Standard output; 140 columns wide where it is no terminal, so that logs keep their tables."""
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=False)
+    """Standard output; 140 columns wide where it is no terminal, so that logs keep their tables.
+
+    No markup: a spec in brackets, name[option=value], is text.
+    """
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=False, markup=False)
 
 
 def print_json(value: Any) -> None:
     """JSON with NaN as null, two spaces of indent, on standard output."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON can hold: NaN as null, keys as text, numbers of NumPy as numbers."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -79,15 +79,19 @@ def series_of(section: Section, baseline: str, forest_of_primary: Forest | None)
     return {name: at for at, name in enumerate([baseline, *rest][:SERIES])}
 
 
-def forest(section: Section, scores: Scores, baseline: str) -> Forest:
-    """Estimates and comparisons of one metric, best first. Contenders without any number stand last, saying so."""
+def forest(section: Section, scores: Scores, baseline: str, *, paired: bool = True) -> Forest:
+    """Estimates and comparisons of one metric, best first. Contenders without any number stand last, saying so.
+
+    paired: without it only the estimates, which take a fraction of the time.
+    """
     names = [c for c in scores.contenders if has_values(scores, c)]
     base = baseline if baseline in names else (names[0] if names else "")
     problem, rows = "", []
     try:
-        rows = table(only(scores, contenders=names), base) if names else []
+        rows = table(only(scores, contenders=names), base) if names and paired else []
     except InputError as error:
         problem = str(error)
+    if problem or not paired:
         for name in names:
             try:
                 rows += table(only(scores, contenders=[name]), name)
@@ -99,7 +103,7 @@ def forest(section: Section, scores: Scores, baseline: str) -> Forest:
     line = _line([v for r in rows for v in (r["estimate"], r["low"], r["high"])], scores.metric)
     ends = [v for r in rows if kind in r for v in (r[kind], r[f"{kind}_low"], r[f"{kind}_high"])]
     beside = _line([*ends, 1.0 if kind == "ratio" else 0.0], scores.metric, kind) if kind else None
-    shown = [_row(section, scores, r, kind, line, beside, alone=bool(problem)) for r in rows]
+    shown = [_row(section, scores, r, kind, line, beside, alone=bool(problem) or not paired) for r in rows]
     shown += [_blank(section, scores, n) for n in scores.contenders if n not in {r["name"] for r in shown}]
     return Forest(
         scores.metric, BETTER[scores.metric.direction], base, shown, line[1] if rows else None,
@@ -169,8 +173,13 @@ def tiers(section: Section) -> Tiers:
     names = [c for c in primary.contenders if has_values(primary, c)]
     if len(names) < 2:
         return Tiers(sentence=f"A ranking needs two contenders with numbers; there {'is one' if names else 'is none'}.")
+    return tiers_of([only(primary, contenders=names)])
+
+
+def tiers_of(sets: Sequence[Scores]) -> Tiers:
+    """The ranking over the cases of all `sets`, or the sentence that says why there is none."""
     try:
-        ranking = ranking_of(field_of([only(primary, contenders=names)], least=1))
+        ranking = ranking_of(field_of(sets, least=1))
     except InputError as error:
         return Tiers(sentence=str(error))
     rows = rows_of(ranking)

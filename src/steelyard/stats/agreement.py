@@ -164,13 +164,13 @@ def score_interval(value: float, n: int, correlation: Correlation, level: float 
 
     The error is taken at the true value, and so has a width where all n models stand in the same order in both. Under
     normal scores: of tau, 2/(n(n-1)) (1 - tau^2 + 2 (n - 2) (1/9 - (4/pi^2) asin^2(sin(pi tau / 2) / 2))) (Esscher
-    1924; Kendall 1970, chapter 10); of r, (1 - r^2)^2 / (n - 1).
+    1924; Kendall 1970, chapter 10); of r, (1 - r^2)^2 / (n - 3), with Fisher's correction for few.
     """
     z = quantile_z(level)
 
     def error(true: float) -> float:
         if correlation == "pearson":
-            return (1 - true**2) / math.sqrt(n - 1)
+            return (1 - true**2) / math.sqrt(n - 3)
         bend = 1 / 9 - 4 / math.pi**2 * math.asin(math.sin(math.pi * true / 2) / 2) ** 2
         return math.sqrt(max(0.0, 2 / (n * (n - 1)) * (1 - true**2 + 2 * (n - 2) * bend)))
 
@@ -220,7 +220,7 @@ def agree(
     """
     shared = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
     common = int(shared.size)
-    nothing = Agreement(*[math.nan] * 4, n or common, common, 0, math.nan, np.empty(0))
+    nothing = Agreement(math.nan, math.nan, math.nan, math.nan, n or common, common, 0, math.nan, np.empty(0))
     if common < max(n, LEAST):
         return nothing
     order = np.argsort(-(y if by is None else by)[shared], kind="stable")

@@ -71,24 +71,30 @@ class Ranking:
     notes: list[str]
 
 
-def pairwise_wins(scores: ArrayLike, ties: Ties = "half", weights: Array | None = None) -> tuple[Array, Array]:
+def pairwise_wins(scores: ArrayLike, ties: Ties = "half") -> tuple[Array, Array]:
     """Wins and ties between contenders, case by case.
 
     scores: (M, N), higher is better in every case, NaN where not measured. A tie gives half a win each way ("half"),
-    or one each way ("each", the rule of ONEBench's code, arXiv:2412.06745). weights: (N,) per case.
+    or one each way ("each", the rule of ONEBench's code, arXiv:2412.06745).
     Returns (M, M) wins[i, j] (i beat j, ties included) and (M, M) tie counts.
     """
     x = np.asarray(scores, float)
     m, n = x.shape
-    weight = np.ones(n) if weights is None else weights
     wins, tied = np.zeros((m, m)), np.zeros((m, m))
-    for i in range(m):
-        seen = np.flatnonzero(~np.isnan(x[i]))
-        if seen.size:
-            rest = x[:, seen]
-            wins[i] = (x[i, seen] > rest) @ weight[seen]
-            tied[i] = (x[i, seen] == rest) @ weight[seen]
-            tied[i, i] = 0.0
+    step = max(1, (1 << 18) // max(1, m))  # cases at a time: what is compared stays in the cache
+    for start in range(0, n, step):
+        block = x[:, start : start + step]
+        for i in range(m - 1):
+            seen = np.flatnonzero(~np.isnan(block[i]))
+            if not seen.size:
+                continue
+            own, rest = (
+                (block[i], block[i + 1 :]) if seen.size == block.shape[1] else (block[i, seen], block[i + 1 :, seen])
+            )
+            wins[i, i + 1 :] += np.count_nonzero(own > rest, axis=1)
+            wins[i + 1 :, i] += np.count_nonzero(own < rest, axis=1)
+            tied[i, i + 1 :] += np.count_nonzero(own == rest, axis=1)
+    tied += tied.T
     return wins + tied * (0.5 if ties == "half" else 1.0), tied
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from steelyard.core.errors import InputError
 
-from .resample import DRAWS, LEVEL, Array, percentile, widen
+from .resample import DRAWS, LEVEL, Array, percentile, quantile_t, quantile_z
 
 FEWEST = 3  # runs a side below which no interval is given
 
@@ -46,7 +46,8 @@ class Gain:
 def gain(searched: ArrayLike, random: ArrayLike, *, draws: int = DRAWS, seed: int = 0, level: float = LEVEL) -> Gain:
     """Relative improvement of `searched` (runs,) over the mean of `random` (runs,), higher is better; NaN is dropped.
 
-    Both sides are resampled by themselves; the draws are widened for few runs. Raises InputError where a side has no
+    Both sides are resampled by themselves; the draws are widened for few runs, by sqrt(n/(n-1)) of the smaller side and
+    the t quantile of Welch's degrees of freedom over the normal one. Raises InputError where a side has no
     run, the random mean is not positive, or one side is in percent and the other a fraction.
     """
     x, y = (np.asarray(v, float).ravel() for v in (searched, random))
@@ -65,9 +66,13 @@ def gain(searched: ArrayLike, random: ArrayLike, *, draws: int = DRAWS, seed: in
         rng = np.random.default_rng(seed)
         drawn_x, drawn_y = (v[rng.integers(0, v.size, (draws, v.size))].mean(axis=1) for v in (x, y))
         spread = 100 * (drawn_x - drawn_y) / drawn_y - value
-        low, high = percentile(value + widen(min(x.size, y.size), level) * spread, level)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            welch = float(ttest_ind(x, y, equal_var=False).pvalue) if np.ptp(x) + np.ptp(y) > 0 else math.nan
+        least = min(x.size, y.size)
+        factor = 1.0
+        if np.ptp(x) + np.ptp(y) > 0:
+            test = ttest_ind(x, y, equal_var=False)
+            welch = float(test.pvalue)
+            factor = math.sqrt(least / (least - 1)) * quantile_t(float(test.df), level) / quantile_z(level)
+        low, high = percentile(value + factor * spread, level)
         rank = float(mannwhitneyu(x, y).pvalue)
     else:
         notes = ("fewer than 3 runs a side: no interval and no test",)

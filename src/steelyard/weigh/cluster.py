@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -32,7 +33,9 @@ class Actor:
         confine(job)
         self.worker = Worker(job)
 
-    def machine(self) -> str:
+    def ready(self) -> str:
+        """Load the benchmark; the fingerprint of this machine."""
+        self.worker.prepare()
         return _machine()
 
     def run(self, case_id: str, contender: str, trial: int) -> Weight:
@@ -59,18 +62,21 @@ class Cluster:
         self.ours = not ray.is_initialized()
         if self.ours:
             _connect(ray, address)
-        self.quiet = contextlib.redirect_stdout(_WithoutRay(sys.stdout))
-        self.quiet.__enter__()
         alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
         if not alive:
+            if self.ours:
+                ray.shutdown()
             raise MissingError(f"{address}: the cluster has no CPU.", "Start a node that has one.")
         self.cpus = sum(int(node["Resources"]["CPU"]) for node in alive)
         largest = max(alive, key=lambda node: (node["Resources"]["CPU"], node["NodeID"]))
         self.node, self.node_cpus = largest["NodeID"], int(largest["Resources"]["CPU"])
+        self.quiet = contextlib.redirect_stdout(_WithoutRay(sys.stdout))
+        self.quiet.__enter__()
 
     def close(self) -> None:
         if self.ours:
-            self.ray.shutdown()
+            with contextlib.redirect_stdout(io.StringIO()):  # where it tells what it had held back
+                self.ray.shutdown()
         self.quiet.__exit__(None, None, None)
 
     def machine(self) -> str:
@@ -99,7 +105,7 @@ class Cluster:
         def start() -> None:
             actor = made.remote(job)
             actors.add(actor)
-            starting[actor.machine.remote()] = actor
+            starting[actor.ready.remote()] = actor
 
         def launch(actor: Any, machine: str) -> None:
             if waiting:
@@ -125,15 +131,13 @@ class Cluster:
                         try:
                             launch(actor, ray.get(reference))
                         except exceptions.RayError as error:
-                            raise _no_worker(error) from error
+                            raise _cause(error) or _no_worker(error) from error
                         continue
                     cell, actor, machine, began = running.pop(reference)
                     try:
                         weight = replace(ray.get(reference), machine=machine)
                     except exceptions.RayTaskError as error:
-                        if isinstance(error.cause, SteelyardError):
-                            raise error.cause from None
-                        raise
+                        raise _cause(error) or error from None
                     except exceptions.RayError as error:
                         why = Outcome(
                             {}, Status.FAILED, f"crashed: its worker on the cluster died ({type(error).__name__})"
@@ -195,11 +199,11 @@ def _connect(ray: Any, address: str) -> None:
             raise MissingError(f"no Ray cluster answers at {address}: {error.strerror or error}.", cure) from error
         options |= {"address": f"ray://{host}:{port or CLIENT_PORT}", "runtime_env": {"env_vars": settings}}
     try:
-        ray.init(**options)
+        with warnings.catch_warnings(action="ignore"):
+            ray.init(**options)
     except (ConnectionError, TimeoutError, RuntimeError, ValueError, ImportError) as error:
-        raise MissingError(
-            f"{address}: Ray does not start or answer: {_first_line(error)}", "`ray status` may say why."
-        ) from error
+        cure = "A cluster that asks for a token wants RAY_AUTH_MODE=token here, and the token in ~/.ray/auth_token."
+        raise MissingError(f"{address}: Ray does not start or answer: {_said(error).rstrip('.')}.", cure) from error
 
 
 def _machine() -> str:
@@ -214,5 +218,13 @@ def _no_worker(error: Exception) -> MissingError:
     return MissingError(f"no worker starts on the cluster: {last}", "Every node needs the same steelyard, and Python.")
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _cause(error: Any) -> SteelyardError | None:
+    """The error of ours that a worker raised."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, SteelyardError) else None
+
+
+def _said(error: Exception) -> str:
+    """The first lines of an error, as one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3])[:300] or type(error).__name__

@@ -34,8 +34,16 @@ class _Process:
         self.job = job
         self.child: subprocess.Popen[bytes] | None = None
         self.connection: Connection | None = None
+        self.lock = threading.Lock()
+        self.over = False
 
     def start(self) -> Connection:
+        with self.lock:
+            if self.over:  # its thread was about to begin a cell when the run was stopped
+                raise EOFError
+            return self._start()
+
+    def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         # not `-m`: its classes would be those of __main__, which this process cannot unpickle
         argv = [sys.executable, "-c", f"from steelyard.weigh.worker import serve; serve({theirs.fileno()})"]
@@ -48,23 +56,34 @@ class _Process:
         return self.connection
 
     def run(self, cell: Cell, timeout_s: float) -> Weight:
-        """One cell; a hang becomes `timeout`, a death `failed`, and both cost the process, not the run."""
+        """One cell; a hang becomes `timeout`, a death `failed`, and both cost the process, not the run.
+
+        The clock starts when the process is up and has its benchmark.
+        """
         started, begin = time.time(), time.perf_counter()
-        connection = self.connection or self.start()
         try:
+            if self.connection is None:
+                _answer(self.start())
+            connection = self.connection
+            if connection is None:  # stopped meanwhile
+                raise EOFError
+            started, begin = time.time(), time.perf_counter()
             connection.send((cell.case.id, cell.contender, cell.trial))
             if connection.poll(timeout_s):
-                reply = connection.recv()
-                if isinstance(reply, Exception):
-                    raise reply
+                reply = _answer(connection)
                 assert isinstance(reply, Weight)
                 return reply
             outcome = too_slow(timeout_s)
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            assert self.child is not None
-            outcome = Outcome({}, Status.FAILED, _death(self.child.wait()))
+            outcome = Outcome({}, Status.FAILED, _death(self.child.wait() if self.child else 0))
         self.stop()
         return Weight(outcome, time.perf_counter() - begin, started)
+
+    def end(self) -> None:
+        """Stop for good."""
+        with self.lock:
+            self.over = True
+            self.stop()
 
     def stop(self) -> None:
         if self.connection is not None:
@@ -76,6 +95,14 @@ class _Process:
                 pass
             self.child.wait()
         self.child = self.connection = None
+
+
+def _answer(connection: Connection) -> object:
+    """What a worker process says next; its SteelyardError is raised here."""
+    reply = connection.recv()
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> Generator[Done, None, None]:
@@ -106,7 +133,7 @@ def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> G
     finally:
         stopping.set()
         for worker in workers:
-            worker.stop()
+            worker.end()
 
 
 def environment() -> dict[str, str]:

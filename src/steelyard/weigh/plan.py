@@ -25,7 +25,8 @@ class Weighed:
     """One contender as this benchmark will see it.
 
     maker: `card` (from the catalog or the user's file), `model` (through Inspect), or `object` (handed over in Python).
-    config: the JSON of the options it runs with. source: hash of the code or checkpoint behind it.
+    config: the JSON of the options it runs with. source: hash of the code or checkpoint behind it, and of whatever
+        else the contender says its numbers come from (`depends_on`: modules, classes, functions, texts).
     """
 
     spec: Spec
@@ -177,11 +178,11 @@ def make_plan(
     limit: int | None = None,
     trials: int | None = None,
 ) -> tuple[Plan, Any]:
-    """The plan and the benchmark's instance. Contenders default to those that the data bring (`published(data)` of the
-    benchmark, where it has that), else to the card's own list."""
+    """The plan and the benchmark's instance. Contenders default to those that the data bring (`contenders_in(data)` of
+    the benchmark, where it has that), else to the card's own list."""
     spec = parse_spec(benchmark) if isinstance(benchmark, str) else benchmark
     card, bench = load_benchmark(spec)
-    given = list(contenders) or (bench.published(data) if hasattr(bench, "published") else list(card.contenders))
+    given = list(contenders) or getattr(bench, "contenders_in", lambda _: list(card.contenders))(data)
     if not given:
         raise InputError(f"{card.name} names no contenders of its own.", "Say whom to weigh: --with NAME.")
     if card.interface == "generator" and hasattr(bench, "reference"):

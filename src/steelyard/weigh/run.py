@@ -280,10 +280,11 @@ class _Session:
         """The gate: a reference must score at the ceiling and the empty answer at the floor, else the case is out."""
         metric = self.plan.card.primary
         sql = """
-            SELECT contender, "case", value, error FROM latest WHERE benchmark = $benchmark
-            AND benchmark_version = $version AND metric = $metric AND contender IN ('gold', 'empty')
+            SELECT contender, "case", value, error FROM latest WHERE benchmark = $benchmark AND metric = $metric
+            AND benchmark_version = $version AND contender IN ('gold', 'empty') AND list_contains($code, code_version)
         """
-        wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "metric": metric.name}
+        code = [self.plan.code_version(self.plan.contenders[name]) for name in GATE if name in self.plan.contenders]
+        wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "metric": metric.name, "code": code}
         seen = {(r["contender"], r["case"]): (r["value"], r["error"]) for r in self.pool.query(sql, wanted).to_pylist()}
         for case in self.plan.cases:
             gold, why = seen.get(("gold", case.id), (float("nan"), "was not measured"))

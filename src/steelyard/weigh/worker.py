@@ -7,8 +7,9 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,6 +18,7 @@ from steelyard.core.errors import MissingError, SteelyardError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.spec import Spec, parse_spec
 from steelyard.core.words import Case, Status
+from steelyard.probe import machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +74,21 @@ class Worker:
             raise
         except MemoryError:
             outcome = Outcome({}, Status.FAILED, "MemoryError: more memory than the limit of the run (--memory)")
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a contender that calls exit() must not end the run
             outcome = Outcome({}, Status.FAILED, _explain(error), artifacts={"log": traceback.format_exc()})
         return Weight(outcome, time.perf_counter() - begin, started)
 
-    def _measure(self, case_id: str, contender: str, trial: int) -> Outcome:
+    def prepare(self) -> None:
+        """Load the benchmark and its cases, which no contender is to be charged for."""
         if self.bench is None:
             from steelyard.weigh.plan import load_benchmark
 
             self.bench = load_benchmark(parse_spec(self.job.benchmark))[1]
-        if case_id not in self.cases:
+        if not self.cases:
             self.cases = {case.id: case for case in self.bench.cases(self.job.data)}
+
+    def _measure(self, case_id: str, contender: str, trial: int) -> Outcome:
+        self.prepare()
         case = self.cases[case_id]
         if contender in self._refused:
             return self._refused[contender]
@@ -126,7 +132,7 @@ def _checked(result: Outcome | Mapping[str, float]) -> Outcome:
     return Outcome(values, outcome.status, outcome.error, outcome.artifacts)
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if frames else None
     place = f" ({os.path.basename(last.filename)}:{last.lineno})" if last else ""
@@ -135,6 +141,7 @@ def _explain(error: Exception) -> str:
 
 def confine(job: Job) -> None:
     """Hold this process to the job's CPU and memory."""
+    machine()  # looked at (and kept) before this process sees one core only
     if job.timing and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the first core serves most interrupts
     if job.memory_bytes is not None:
@@ -146,19 +153,21 @@ def confine(job: Job) -> None:
 
 
 def serve(fd: int) -> None:
-    """The loop of a worker process: a Job, then cells, over the connection on file descriptor `fd`."""
+    """The loop of a worker process: a Job (answered when all is ready), then cells, over the file descriptor `fd`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     connection = Connection(fd)
     job: Job = connection.recv()
     confine(job)
     worker = Worker(job)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what contenders print is not part of the table
+    act: Callable[[], Weight | None] = worker.prepare
     while True:
         try:
-            cell = connection.recv()
+            reply: object = act()
+        except SteelyardError as error:
+            reply = error
+        connection.send(reply)
+        try:
+            act = partial(worker.run, *connection.recv())
         except EOFError:
             return
-        try:
-            connection.send(worker.run(*cell))
-        except SteelyardError as error:
-            connection.send(error)

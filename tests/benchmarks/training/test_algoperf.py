@@ -200,6 +200,12 @@ def test_scorers_on_two_submissions_by_hand(tmp_path):
     assert faster == pytest.approx(math.sqrt(20 / 10 * 8 / 16))
     assert bench.measure(ProfileScore(), cases["external_tuning/a_tanh"], 0).metrics["winner_changes"] == 1
     assert bench.measure(ProfileScore(), cases["external_tuning"], 0).metrics["tau"] == 1
+    whole = bench.measure(ProfileScore(), cases["external_tuning"], 0).metrics
+    assert whole["lead"] == pytest.approx(2 / 3)
+    # one study a pair: resampling varies the workloads alone; a twice gives x 1 and y 0, b twice 1 and 2/3
+    assert (whole["lead_low"], whole["lead_high"]) == pytest.approx((1 / 3, 1))
+    assert whole["lead_separated"] == 1
+    assert bench.measure(ProfileScore(), cases["external_tuning"], 7).metrics == {"tau": 1}, "a draw"
     even = bench.measure(ProfileScore(coupling=False), cases["external_tuning"], 0).metrics
     assert "tau" not in even, "both score (1 + 2/3) / 2: a tie has no order to compare"
 

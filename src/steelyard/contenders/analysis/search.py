@@ -37,7 +37,7 @@ class RandomSearch(SearchMethod):
     """The best of as many random architectures as the budget pays for."""
 
     def __call__(self, search: Any) -> Genotype:
-        tried = []
+        tried: list[tuple[float, Genotype]] = []
         while search.left >= self.epochs:
             genotype = search.draw()
             tried.append((search.evaluate(genotype, self.epochs), genotype))
@@ -124,7 +124,7 @@ class SuccessiveHalving(SearchMethod):
 
     def __call__(self, search: Any) -> Genotype:
         part = search.left // self.rungs
-        alive = [search.draw() for _ in range(max(1, part))]
+        alive: list[Genotype] = [search.draw() for _ in range(max(1, part))]
         for rung in range(self.rungs):
             length = 2**rung
             alive = alive[: max(1, part // length)]

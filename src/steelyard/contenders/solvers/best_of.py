@@ -6,11 +6,12 @@ import asyncio
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import ClassVar
 
 from inspect_ai.model import ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from steelyard.contenders.solvers.visible import failing
+from steelyard.contenders.solvers.visible import Failing, failing
 from steelyard.core.contender import contender
 from steelyard.llm.context import TRAIL, execution_of, program_of, visible_tests
 
@@ -31,6 +32,8 @@ class BestOf:
     early: bool = False
     limit_s: float = 1.0
     tokens: int = 0
+
+    depends_on: ClassVar[tuple[type, ...]] = (Failing,)
 
     def solver(self) -> Solver:
         return best_of(self)

@@ -47,7 +47,7 @@ class Dialogue:
             self.tokens += output.usage.total_tokens if output.usage else 0
             self.full = output.stop_reason == "model_length" and not output.completion.strip()
             if not self.full:
-                return output.completion
+                return str(output.completion)
             self.state.messages.pop()  # the empty answer
             if not self._drop():
                 return ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from inspect_ai.model import ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from steelyard.contenders.solvers.demonstrations import demonstrations
+from steelyard.contenders.solvers.demonstrations import Worked, demonstrations
 from steelyard.contenders.solvers.dialogue import Dialogue
 from steelyard.contenders.solvers.feedback import (
     CLAUSES,
@@ -18,6 +18,7 @@ from steelyard.contenders.solvers.feedback import (
     JUDGE,
     KINDS,
     TRACE,
+    Kind,
     request,
     says_right,
 )
@@ -69,6 +70,8 @@ class SelfDebug:
     tokens: int = 0
     demonstrations: bool = False
 
+    depends_on: ClassVar[tuple[type, ...]] = (Dialogue, Kind, Failing, Worked)  # whose files shape its numbers too
+
     def solver(self) -> Solver:
         return self_debug(self)
 
@@ -102,10 +105,10 @@ async def _debug(debug: SelfDebug, talk: Dialogue) -> tuple[Trail, ModelOutput]:
     trail = Trail([program], "tests" if by_tests else "model")
     while True:
         broken = await failing(program, tests, debug.limit_s)
-        if by_tests:
+        if by_tests and tests:
             trail.judged.append(not broken)
         if by_tests and not broken:
-            trail.stopped = "judged right"
+            trail.stopped = "judged right" if tests else "no visible tests"
             break
         if trail.turns == debug.turns and (by_tests or debug.turns):
             trail.stopped = "turns used up"

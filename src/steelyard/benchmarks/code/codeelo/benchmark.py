@@ -37,10 +37,12 @@ def read(data: str | None, profile: str, name: str) -> Rounds:
 
 class CodeElo:
     """A contender is called with each round (stats.contest.Round) and gives problem index -> verdicts in order, or None
-    where it took no part. profile=published counts ranks from zero and skips rounds with unrated rows, as released."""
+    where it took no part. attempts: how many count at each problem, 0 for all. profile=published counts ranks from zero and skips rounds with unrated rows, as released."""
 
-    def __init__(self, profile: str = "sound") -> None:
-        self.profile = profile
+    def __init__(self, profile: str = "sound", attempts: int = 0) -> None:
+        if attempts < 0:
+            raise InputError(f"codeelo: attempts is {attempts}.", "Give 1 or more, or 0 for all.")
+        self.profile, self.most = profile, int(attempts) or None
         self.notes: list[str] = []
 
     def cases(self, data: str | None) -> list[Case]:
@@ -93,9 +95,9 @@ class CodeElo:
 
     def _round(self, rated: Rated, attempts: Attempts) -> Outcome:
         contest, first = rated.contest, self.profile == "sound"
-        score, penalty = contest_score(contest, attempts)
+        score, penalty = contest_score(contest, attempts, self.most)
         rating = int(rate(contest, score, penalty, first=int(first)))
-        orders = spread(contest, attempts, first=int(first))
+        orders = spread(contest, attempts, first=int(first), most=self.most)
         optimism = int(rate(contest, score, penalty, first=0)) - int(rate(contest, score, penalty, first=1))
         metrics = {
             "rating": rating,
@@ -103,7 +105,7 @@ class CodeElo:
             "score": score,
             "penalty": penalty,
             "rank": int(place(contest.points, contest.penalty, score, penalty)) + first,
-            "solved": sum("AC" in v for k, v in attempts.items() if k in contest.problems),
+            "solved": sum("AC" in v[: self.most] for k, v in attempts.items() if k in contest.problems),
             "rating_over_orders": orders.mean,
             "order_deviation": orders.deviation,
             "optimism": optimism,

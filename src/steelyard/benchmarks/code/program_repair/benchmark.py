@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def of_trail(trail: Trail, passed: Sequence[bool], gain: float) -> dict[str, flo
         out["first_verdict_right"] = float(trail["judged"][0] == passed[0])
     if "samples" in trail:
         return out | {"samples": float(trail["samples"])}
-    steps = list(zip(passed, passed[1:], strict=False))
+    steps = list(itertools.pairwise(passed))
     for at, name in ((slice(0, 1), "1"), (slice(1, 2), "2"), (slice(2, 3), "3"), (slice(3, None), "later")):
         out[f"newly_fixed_{name}"] = float(sum(after and not before for before, after in steps[at]))
         out[f"newly_broken_{name}"] = float(sum(before and not after for before, after in steps[at]))

@@ -111,7 +111,8 @@ def read_catalogue(
     table = read_names(names or NAMES[profile], _display(place))
     cells: dict[tuple[str, str], dict[str, list[float]]] = {}
     raw: dict[str, dict[str, None]] = defaultdict(dict)
-    skipped, notes = {}, []
+    skipped: dict[str, str] = {}
+    notes: list[str] = []
     for path in [*files, *own]:
         try:
             _read(path, table, cells, raw, notes)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from steelyard.core.errors import InputError
+from steelyard.stats.search_gain import check_units
 
 ALIASES = {"MANAS-LS": "MANAS"}
 RANDOM = "Random "
@@ -26,7 +27,7 @@ class Sheet:
     def column(self, name: str) -> np.ndarray:
         """The numbers of one column, empty cells left out."""
         v = self.values[:, self.columns.index(name)]
-        return v[~np.isnan(v)]
+        return np.asarray(v[~np.isnan(v)])
 
     @property
     def methods(self) -> dict[str, str]:
@@ -71,7 +72,13 @@ def read_sheet(path: Path) -> Sheet:
                     raise InputError(
                         f"{path}, line {i + 2}: {columns[j]!r} is {cell!r}.", "Give a number or leave it empty."
                     )
-    return Sheet(path.stem, columns, values)
+    sheet = Sheet(path.stem, columns, values)
+    sides = [c for column in sheet.methods.values() for c in (column, sheet.twin(column))]
+    try:
+        check_units({c: sheet.column(c) for c in sides})
+    except InputError as error:
+        raise InputError(f"{path}: {error.what}", error.cure) from None
+    return sheet
 
 
 def read_sheets(data: Path) -> list[Sheet]:

@@ -54,7 +54,7 @@ class TimeToResult:
         if isinstance(contender, Replay):
             return _published(contender.name, case)
         if kind == "ruleset":
-            return Outcome(_whole(contender, runs))
+            return Outcome(self._whole(contender, ruleset, trial))
         if kind == "pair":
             return _pair(runs, name)
         scores, draws, alone = self._scores(contender, ruleset)
@@ -95,6 +95,20 @@ class TimeToResult:
             self._known[key] = scores, draws, alone
         return self._known[key]
 
+    def _whole(self, contender: Scorer, ruleset: str, trial: int) -> dict[str, float]:
+        """What the rule says of a ruleset; a trial above 0 is tau in a set of resampled workloads and studies."""
+        runs = self.runs[ruleset]
+        if trial:
+            return _tau(contender, next(iter(resample(runs, 1, seed=trial))))
+        metrics = {"solvable": float(runs.solvable().base.size), **_tau(contender, runs)}
+        scores, draws, _ = self._scores(contender, ruleset)
+        if scores.size > 1:
+            first, second = np.argsort(-scores, kind="stable")[:2]
+            low, high = percentile(draws[:, first] - draws[:, second])
+            metrics |= {"lead": float(scores[first] - scores[second]), "lead_low": low, "lead_high": high}
+            metrics["lead_separated"] = float(low > 0)
+        return metrics
+
     def summary(self, values: Any) -> dict[str, str | float]:
         """How far the scores lie from the published ones, and how far one submission's leaving moves them."""
         found: dict[str, str | float] = {}
@@ -127,13 +141,12 @@ def _published(name: str, case: Case) -> Outcome:
     return Outcome({"score": table[case.id]})
 
 
-def _whole(scorer: Scorer, runs: Runs) -> dict[str, float]:
-    """Kendall's tau-b between this scorer's order and the protocol's; how many base workloads anybody solves."""
+def _tau(scorer: Scorer, runs: Runs) -> dict[str, float]:
+    """Kendall's tau-b between this scorer's order and the protocol's; nothing where either ties all."""
     from scipy.stats import kendalltau
 
-    metrics = {"solvable": float(runs.solvable().base.size)}
     tau = float(kendalltau(scorer(runs), score(runs).scores).statistic) if len(runs.submissions) > 1 else np.nan
-    return metrics | ({"tau": tau} if np.isfinite(tau) else {})
+    return {"tau": tau} if np.isfinite(tau) else {}
 
 
 def _pair(runs: Runs, variant: str) -> Outcome:
