@@ -165,6 +165,19 @@ def test_a_feed_without_changes_is_whole_too() -> None:
     assert feed.findtext(f"{{{ATOM}}}updated") == "2026-09-21T14:13:20Z"
 
 
+def test_the_viewer_serves_the_feed(place: Path) -> None:
+    from starlette.testclient import TestClient
+
+    from steelyard.report.viewer.app import make_app
+
+    client = TestClient(make_app(str(place / "pool")), base_url="http://127.0.0.1:8765")
+    answer = client.get("/feed.atom?follow=quiz&token=secret")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/atom+xml")
+    feed = ElementTree.fromstring(answer.content)
+    assert feed.findtext(f"{{{ATOM}}}id") == "http://127.0.0.1:8765/feed.atom?follow=quiz"  # no token in it
+    assert client.get("/feed.atom?follow=nobody").status_code == 400
+
+
 class Box:
     """What the mail server took."""
 
