@@ -115,6 +115,13 @@ def test_the_kind_only_widens(tmp_path, pool) -> None:
     assert pool.card("scores").metric["accuracy"].kind is Kind.FRACTION
 
 
+def test_the_first_metric_of_a_benchmark_stays_the_one_shown_first(tmp_path, pool) -> None:
+    bring(pool, csv(tmp_path, "model,id,size,accuracy\na,1,7,0.5\n"), directions=[("size", Direction.NONE)])
+    assert pool.card("scores").primary.name == "accuracy"  # what has no better is never shown first
+    bring(pool, csv(tmp_path, "model,id,size,accuracy\nb,1,7,0.5\n", "more.csv"), benchmark="scores")
+    assert pool.card("scores").primary.name == "accuracy"
+
+
 def test_the_same_file_adds_nothing_a_second_time_nor_after_compaction(tmp_path, pool) -> None:
     path = csv(tmp_path, LONG)
     bring(pool, path, directions=[("score", HIGHER)])
@@ -168,6 +175,8 @@ def test_a_benchmark_of_ours_keeps_its_numbers_apart(tmp_path, pool) -> None:
     told = bring(pool, csv(tmp_path, "model,id,pass@1\na,HumanEval/0,1\n", "humaneval.csv"))
     assert [(b["benchmark"], b["version"]) for b in told.benchmarks] == [("humaneval", "imported")]
     assert pool.cards() == []  # its card is ours
+    with pytest.raises(InputError, match="its card says higher"):
+        bring(pool, tmp_path / "humaneval.csv", directions=[("pass@1", LOWER)])
     told = bring(pool, csv(tmp_path, "model,id,f1\na,HumanEval/0,1\n", "humaneval.csv"))
     assert [b["benchmark"] for b in told.benchmarks] == ["humaneval-table"]
     assert any("has no f1" in note for note in told.notes)

@@ -62,9 +62,10 @@ def _add_facts(into: Staging, path: Path) -> None:
             f"{path}: no column names the case ({', '.join(names)}).", "Call it `case`, `id` or `sample_id`."
         )
     others = {name: name for name in names if name != column}
+    case = f"trim(CAST({quoted(column)} AS VARCHAR))"  # as in the table of numbers
     into.con.execute(
-        f'INSERT INTO facts SELECT "{column}", {attributes_sql(into, "cases", others)} FROM cases '
-        f'QUALIFY row_number() OVER (PARTITION BY "{column}" ORDER BY rowid) = 1'
+        f"INSERT INTO facts SELECT {case}, {attributes_sql(into, 'cases', others)} FROM cases "
+        f"QUALIFY row_number() OVER (PARTITION BY {case} ORDER BY rowid) = 1"
     )
     (known,) = into.rows('SELECT count(DISTINCT "case") FROM staged SEMI JOIN facts USING ("case")')[0]
     (all_,) = into.rows('SELECT count(DISTINCT "case") FROM staged')[0]
@@ -98,8 +99,14 @@ def _name(
             if direction is None:
                 lacking.append(metric)
                 continue
+            if card and direction is not before[short].direction:
+                raise InputError(
+                    f"{source.name}: {short} of {name} is declared {direction}; its card says {before[short].direction}.",
+                    "Leave the declaration out, or import it under another name with --benchmark.",
+                )
             kind = kind_of(unit, bool(binary), bool(fraction), before.get(short))
-            facts.append(MetricFacts(name=short, unit=unit, direction=direction, kind=kind))
+            new: dict[str, Any] = {"name": short, "unit": unit, "direction": direction, "kind": kind}
+            facts.append(before[short].model_copy(update=new) if short in before else MetricFacts(**new))
             shown.append({"benchmark": name, "metric": short, "column": metric, "unit": unit,
                           "direction": str(direction), "kind": str(kind), "known": why})  # fmt: skip
         if not card and facts:
