@@ -184,3 +184,11 @@ def test_bad_input():
         pair_strengths(matrix(np.ones((2, 2))), alpha=0.1)
     with pytest.raises(InputError, match="strongly connected"):
         order_strengths(matrix(np.array([[1.0], [0.0]])))
+
+
+def test_a_thousand_to_one_along_a_chain():
+    m = 30
+    wins = np.zeros((m, m))
+    wins[np.arange(m - 1), np.arange(1, m)] = 1000
+    wins[np.arange(1, m), np.arange(m - 1)] = 1
+    assert np.diff(fit_pairs(wins)) == pytest.approx(np.full(m - 1, -math.log(1000)), abs=1e-6)

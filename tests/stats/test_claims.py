@@ -301,3 +301,18 @@ def test_bad_claims_are_told_by_field():
     with pytest.raises(InputError, match="names none"):
         weighed(Said("contender > baseline", baseline=""), Table({"a": [1.0, 2.0]}))
     assert out_of_reach("needs avx512f").verdict == "out of reach"
+
+
+def test_draws_are_taken_as_they_are():
+    # trial 0 is the value, the others are its bootstrap draws: the interval is theirs, not that of their mean
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate([[0.9], rng.normal(0.9, 0.02, 400)])
+    table = Table({"a": drawn[None, :]}, unit="draws")
+    claim = Said("value >= 0.95", baseline="")
+    found = judge(claim, Samples({"": table}))
+    assert found.verdict == "fails"
+    assert found.value == 0.9
+    assert (found.low, found.high) == pytest.approx((0.9 - 0.0392, 0.9 + 0.0392), abs=0.006)
+    assert judge(Said("value >= 0.92", baseline=""), Samples({"": table})).verdict == "undecided"
+    few = judge(claim, Samples({"": Table({"a": drawn[None, :20]}, unit="draws")}))
+    assert few.verdict == "undecided"

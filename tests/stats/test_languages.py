@@ -39,7 +39,7 @@ def test_where(text, kept):
 
 @pytest.mark.parametrize(
     "text",
-    ["__import__('os')", "n.real", "n[0]", "lambda: 1", "[x for x in base]", "f(n)", "n if n else 1", "n = 3", "1 +",
+    ["__import__('os')", "n[0]", "n().real", "lambda: 1", "[x for x in base]", "f(n)", "n if n else 1", "n = 3", "1 +",
      "utilization equal", "None", "b'x' == n", "{1: 2}", "n := 3", "`n`", "(" * 300],
 )  # fmt: skip
 def test_where_refuses_everything_else(text):
@@ -149,3 +149,13 @@ def test_sides_refuse_prose(text):
     with pytest.raises(InputError) as error:
         parse_side(text)
     assert "best of {a, b}" in error.value.cure
+
+
+def test_where_looks_into_nested_attributes_and_counts():
+    cases = [{"tags": {"task": "algebra"}, "skills": ["a", "b"]}, {"tags": {}, "skills": ["a"]}, {"name": "xy"}]
+    assert compile_where("tags.task == 'algebra'").keep(cases) == [True, False, False]
+    assert compile_where("len(skills) > 1 and 'b' in skills").keep(cases) == [True, False, False]
+    assert compile_where("len(skills) < 2 or len(name) == 2").keep(cases) == [False, True, True]
+    for text in ("max(skills) > 1", "len(skills, 2) > 1", "tags.pop('task') == 1", "(1).real == 1 and open('x')"):
+        with pytest.raises(InputError, match="not a function"):
+            compile_where(text)

@@ -10,8 +10,8 @@ import numpy as np
 
 from steelyard import catalog
 from steelyard.core.errors import InputError, unknown
-from steelyard.core.words import Direction
-from steelyard.report.results import Scores, Where, load
+from steelyard.core.words import Direction, Status
+from steelyard.report.results import Scores, Where, card_of, load
 from steelyard.report.terminal import console, interval, print_json, print_table
 
 if TYPE_CHECKING:
@@ -90,7 +90,6 @@ def ranking_of(
     """
     from steelyard.stats.aggregate import METHODS
     from steelyard.stats.rank import rank
-    from steelyard.stats.rank_by import rank_by
 
     if method not in METHODS:
         raise unknown("method", method, METHODS)
@@ -98,7 +97,26 @@ def ranking_of(
         return rank(field.x, field.names, field.groups, ties=ties or official_ties(method))
     if ties is not None:
         raise InputError(f"--ties says nothing to {method}.", f"It belongs to {' and '.join(PAIRWISE)}.")
-    return rank_by(METHODS[method], field.matrix(), field.names, field.groups, draws or 200)
+    return _with_progress(method, field, draws or 200)
+
+
+def _with_progress(method: str, field: Field, draws: int) -> Ranking:
+    """`rank_by`, saying how far its resamples are: some methods take seconds each."""
+    from steelyard.stats.aggregate import METHODS
+    from steelyard.stats.rank_by import meeting, rank_by
+    from steelyard.weigh.progress import Bar
+
+    m, bar = field.matrix(), Bar()
+    parts = meeting(m.scores, np.flatnonzero(~np.isnan(m.scores).all(axis=1)))
+
+    def counted(some: Matrix) -> np.ndarray:
+        try:
+            return METHODS[method](some)
+        finally:
+            bar.advance(method, "", Status.OK)
+
+    with bar.over(f"ranking by {method}", len(parts) * (draws + 1)):
+        return rank_by(counted, m, field.names, field.groups, draws)
 
 
 def official_ties(method: str) -> Ties:
@@ -155,6 +173,11 @@ def measured(pool: Pool) -> list[str]:
     return [name for name in table.column(0).to_pylist() if name in known]
 
 
+def rankable(pool: Pool) -> list[str]:
+    """Those of them whose primary metric has a better and a worse."""
+    return [name for name in measured(pool) if card_of(pool, name).primary.direction is not Direction.NONE]
+
+
 def field_from(
     pool: str | None, benchmarks: Sequence[str], metric: str, where: str, selection: str, least: int | None
 ) -> tuple[Field, list[str]]:
@@ -164,7 +187,7 @@ def field_from(
 
     with Pool(pool, readonly=True) as store:
         cases = store.selection(selection) if selection else None
-        names = list(benchmarks) or (sorted(cases) if cases is not None else measured(store))
+        names = list(benchmarks) or (sorted(cases) if cases is not None else rankable(store))
         if not names:
             raise InputError("the pool holds no measurements.", "Measure something first:  steelyard run quickstart")
         sets = load_all(store, names, metric, compile_where(where) if where else None, cases)
@@ -191,7 +214,8 @@ def rank_and_print(
     effect = ties_effect(field, ranking) if method in PAIRWISE else ""
     if as_json:
         print_json({"benchmarks": names, "method": method, "rows": rows_of(ranking, field.odd),
-                    "unmeasured": ranking.unmeasured, "refused": field.refused, "ties": ranking.ties,
+                    "unmeasured": ranking.unmeasured, "refused": field.refused,
+                    "ties": ranking.ties if method in PAIRWISE else None,
                     "tied_share": ranking.tied_share, "ties_effect": effect, "notes": ranking.notes})  # fmt: skip
         return
     print_ranking(ranking, field, f"ranking over {', '.join(names)} ({method} on per-case scores, 95%)")

@@ -137,7 +137,7 @@ def select_and_print(
         sets = load_all(store, list(ids), metric, None, ids)
         if save:
             store.put_selection(save, selected.cases(), made)
-    field = field_of(sets, least if least is not None else 2)  # counts are shown before anything is refused
+    field = field_of(sets, 1)  # counts are shown before anything is refused
     counts = dict(zip(field.names, (~np.isnan(field.x)).sum(axis=1).tolist(), strict=True)) | field.refused
     refusal, ranking = "", None
     try:

@@ -39,48 +39,52 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
     games, won = w + w.T, w.sum(axis=1)
     theta = np.log(won / (games.sum(axis=1) - won))  # each against the field, as if that were average
     theta -= theta.mean()
-    value = -math.inf
     for _ in range(iterations):
         p = win_chance(theta)
         gradient = won - np.einsum("ij,ij->i", games, p)
-        step = _newton_step(games * p * p.T, gradient)
-        scale = 1.0
-        if np.abs(step).max() > 0.1:  # nearer to the maximum a full step always climbs
-            value = max(value, _log_likelihood(games, won, theta))
-            while (gained := _log_likelihood(games, won, theta + scale * step)) < value - 1e-12 * abs(value):
+        p -= p * p
+        p *= games
+        np.fill_diagonal(p, 0.0)
+        try:
+            step, scale = _newton_step(p, gradient), 1.0
+        except np.linalg.LinAlgError:
+            break
+        if np.abs(step).max() > 1.0:  # nearer to the maximum a full step always climbs
+            value = _log_likelihood(games, won, theta)
+            while scale > 1e-8 and _log_likelihood(games, won, theta + scale * step) < value - 1e-12 * abs(value):
                 scale /= 2
-                if scale < 1e-8:
-                    break
-            value = gained
         theta = theta + scale * step
         theta -= theta.mean()
-        if np.abs(scale * step).max() < tolerance:
+        if np.abs(scale * step).max() < math.sqrt(tolerance):  # the error after a step is about its square
             return np.asarray(theta)
-    raise InputError(f"the strengths did not settle in {iterations} steps.", "Some contender nearly always wins.")
+    # wins as lopsided as a thousand to one on thin links: slower, and sure
+    return ilsr_pairs(w, tolerance=tolerance, iterations=10_000)
 
 
 def _newton_step(curvature: Array, gradient: Array) -> Array:
-    """Solve (diag(row sums) - curvature) step = gradient by conjugate gradients, mean 0.
+    """Solve (diag(row sums) - curvature) step = gradient, mean 0.
 
-    curvature: (M, M), symmetric, its diagonal of no effect. Directly where the graph is so thin that these crawl.
+    curvature: (M, M), symmetric, its diagonal 0. Many contenders by conjugate gradients, which need few steps where
+    most of them meet; few, or those in a thin graph, directly.
     """
-    np.fill_diagonal(curvature, 0.0)
-    degree = curvature.sum(axis=1)
-    step, residual = np.zeros_like(gradient), gradient - gradient.mean()  # rounding would leave the solvable part
-    scaled = residual / degree
-    direction, power = scaled.copy(), float(residual @ scaled)
-    goal = 1e-12 * power  # the outer steps mend what is left
-    for _ in range(100):
-        if power <= max(goal, 1e-30):
-            return np.asarray(step - step.mean())
-        image = degree * direction - curvature @ direction
-        length = power / float(direction @ image)
-        step += length * direction
-        residual -= length * image
+    degree, m = curvature.sum(axis=1), gradient.size
+    if m > 300 and degree.min() > 0:
+        step, residual = np.zeros(m), gradient - gradient.mean()  # rounding would leave the solvable part
         scaled = residual / degree
-        before, power = power, float(residual @ scaled)
-        direction = scaled + (power / before) * direction
-    return np.asarray(np.linalg.solve(np.diag(degree) - curvature + 1.0 / gradient.size, gradient))
+        direction, power = scaled.copy(), float(residual @ scaled)
+        goal = max(1e-10 * power, 1e-30)  # the outer steps mend what is left
+        for _ in range(60):
+            if power <= goal:
+                return np.asarray(step - step.mean())
+            image = degree * direction - curvature @ direction
+            length = power / float(direction @ image)
+            step += length * direction
+            residual -= length * image
+            scaled = residual / degree
+            before, power = power, float(residual @ scaled)
+            direction = scaled + (power / before) * direction
+    system = np.diag(degree) - curvature + degree.mean() / m  # the last term fixes the free constant at mean 0
+    return np.asarray(np.linalg.solve(system, gradient))
 
 
 def ilsr_pairs(wins: Array, alpha: float = 0.0, tolerance: float = 1e-8, iterations: int = 100) -> Array:
@@ -125,6 +129,8 @@ def pair_errors(wins: Array, theta: Array) -> Array:
     wins: (M, M) counts. B sums the squared gradients of the single comparisons, so that no model of their variance is
     needed. Comparisons of one case depend on each other: use `rank.sandwich` where the cases are known.
     """
+    from scipy.linalg.lapack import dpotrf, dpotri
+
     w = np.asarray(wins, float)
     m = w.shape[0]
     p = win_chance(theta)
@@ -134,7 +140,9 @@ def pair_errors(wins: Array, theta: Array) -> Array:
         np.fill_diagonal(matrix, 0.0)
         np.fill_diagonal(matrix, -matrix.sum(axis=1))
     hessian += 1.0 / m
-    bread = np.linalg.inv(hessian)
+    factor, _ = dpotrf(hessian, lower=1, overwrite_a=1)
+    lower, _ = dpotri(factor, lower=1, overwrite_c=1)
+    bread = np.tril(lower) + np.tril(lower, -1).T
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", bread @ meat, bread)))
 
 
@@ -146,7 +154,8 @@ def win_chance(theta: Array) -> Array:
 
 def _connected(wins: Array) -> Array:
     w = np.asarray(wins, float)
-    if w.shape[0] > 1 and len(strong_components(w)) > 1:
+    beat = w > 0
+    if not (_reaches_all(beat) and _reaches_all(beat.T)):
         raise InputError(
             "the graph of wins is not strongly connected, so strengths have no common scale.",
             "Rank its components apart, or measure cases that they share.",
@@ -155,10 +164,20 @@ def _connected(wins: Array) -> Array:
 
 
 def _log_likelihood(games: Array, won: Array, theta: Array) -> float:
-    """sum_ij w_ij log p_ij, up to a constant that theta does not change."""
+    """sum_ij w_ij log p_ij."""
     shifted = theta - theta.max()
     weight = np.exp(np.clip(shifted, -600, 0))
     return float(won @ shifted) - float((games * np.log(weight[:, None] + weight[None, :])).sum()) / 2
+
+
+def _reaches_all(graph: NDArray[np.bool_]) -> bool:
+    """Whether every node can be reached from the first, (M, M) edges from row to column."""
+    seen = np.zeros(graph.shape[0], bool)
+    fresh = np.array([0])
+    while fresh.size:
+        seen[fresh] = True
+        fresh = np.flatnonzero(graph[fresh].any(axis=0) & ~seen)
+    return bool(seen.all())
 
 
 def _luce_step(w: Array, theta: Array, alpha: float = 0.0) -> Array:

@@ -37,7 +37,10 @@ def rank_by(
             notes.append(f"no ranking of {', '.join(names[i] for i in part)}: the wins do not connect them")
             unmeasured += [names[i] for i in part]
             continue
-        components.append(_component(method, inner, scores, [names[i] for i in part], group, draws, level, seed))
+        component, failed = _component(method, inner, scores, [names[i] for i in part], group, draws, level, seed)
+        components.append(component)
+        if failed:
+            notes.append(f"{failed} of {draws} resamples gave no ranking: intervals are from the others")
     if len(components) > 1:
         notes.insert(0, f"{len(components)} components without a case in common: each is ranked apart")
     return Ranking(components, unmeasured, "half", math.nan, notes)
@@ -57,7 +60,8 @@ def meeting(scores: Array, measured: NDArray[np.intp]) -> list[NDArray[np.intp]]
 def _component(
     method: Method, m: Matrix, scores: Array, names: list[str], group: NDArray[np.intp], draws: int, level: float,
     seed: int,
-) -> Component:  # fmt: skip
+) -> tuple[Component, int]:  # fmt: skip
+    """The component, and how many resamples gave no ranking."""
     seen = ~np.isnan(m.scores)
     inside = np.flatnonzero(seen.any(axis=0))
     cluster = codes(group[inside].tolist(), inside.size)
@@ -83,4 +87,4 @@ def _component(
                int(seen[k].sum()))
         for i, (k, tier) in enumerate(zip(order.tolist(), tiers(p, level), strict=True))
     ]  # fmt: skip
-    return Component(members, inside.size, clusters, [], p)
+    return Component(members, inside.size, clusters, [], p), len(rows) - len(drawn)

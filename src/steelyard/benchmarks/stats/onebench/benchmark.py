@@ -60,9 +60,12 @@ class OneBench:
         """One study of one method; trial t uses seed t. The card says what each trial is."""
         study = case.attributes["study"]
         try:
-            return getattr(self, f"_{study.replace('-', '_')}")(contender, case, trial)
+            metrics = getattr(self, f"_{study.replace('-', '_')}")(contender, case, trial)
         except InputError as error:  # the data do not allow a ranking: that is a result, with its reason
             return Outcome({}, Status.FAILED, error.what)
+        if any(math.isnan(v) for v in metrics.values()):
+            return Outcome({}, Status.FAILED, "too little is left: no two contenders can be put in order")
+        return metrics
 
     def _agreement(self, method: Any, case: Case, trial: int) -> dict[str, float]:
         """Trial 0: tau-b of the method and the mean on all samples; the others: on samples drawn with replacement."""

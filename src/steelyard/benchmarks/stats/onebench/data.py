@@ -84,11 +84,14 @@ def _table(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
 def _joined(
     rows: Mapping[str, list[Any]], facts: Mapping[str, list[Any]], rates: Mapping[str, float], where: str
 ) -> Samples:
-    n = len(facts["sample_id"])
+    # by id, so that a pool is the same whatever the order of its rows: Elo and seeds go by position
+    order = sorted(range(len(facts["sample_id"])), key=lambda i: facts["sample_id"][i])
+    facts = {name: [values[i] for i in order] for name, values in facts.items()}
+    n = len(order)
     texts = [t if isinstance(t, str) else "" for t in facts.get("text", [""] * n)]
     tags = [json.loads(t) if t else {} for t in facts.get("tags", [""] * n)]
     samples = list(facts["sample_id"])
-    models = list(dict.fromkeys(rows["model"]))
+    models = sorted(set(rows["model"]))
     row_at, column_at = ({name: i for i, name in enumerate(names)} for names in (models, samples))
     if len(column_at) != n:
         raise InputError(f"{where}: a sample stands twice in samples.parquet.", "Give every sample one row.")
