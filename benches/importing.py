@@ -66,7 +66,7 @@ def duckdb(path: Path) -> dict[str, Any]:
 
     began = time.perf_counter()
     [(rows, _)] = db.sql(
-        f"SELECT count(*), avg(TRY_CAST(score AS DOUBLE)) FROM read_csv('{path}', all_varchar = true)"
+        f"SELECT count(*), max(score) FROM read_csv('{path}', all_varchar = true)"
     ).fetchall()
     return {"seconds": time.perf_counter() - began, "rows": rows, "kept": 0}
 

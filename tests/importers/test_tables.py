@@ -115,6 +115,13 @@ def test_the_kind_only_widens(tmp_path, pool) -> None:
     assert pool.card("scores").metric["accuracy"].kind is Kind.FRACTION
 
 
+def test_the_first_metric_of_a_benchmark_stays_the_one_shown_first(tmp_path, pool) -> None:
+    bring(pool, csv(tmp_path, "model,id,size,accuracy\na,1,7,0.5\n"), directions=[("size", Direction.NONE)])
+    assert pool.card("scores").primary.name == "accuracy"  # what has no better is never shown first
+    bring(pool, csv(tmp_path, "model,id,size,accuracy\nb,1,7,0.5\n", "more.csv"), benchmark="scores")
+    assert pool.card("scores").primary.name == "accuracy"
+
+
 def test_the_same_file_adds_nothing_a_second_time_nor_after_compaction(tmp_path, pool) -> None:
     path = csv(tmp_path, LONG)
     bring(pool, path, directions=[("score", HIGHER)])
@@ -133,14 +140,14 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(tmp_path) -> None:
 
 
 def test_a_table_of_cases_describes_them(tmp_path, pool) -> None:
-    tags = [{"task": "sums"}, {"task": "words"}]
+    tags = [{"task": "sums", "text": "a page"}, {"task": "words"}]
     pq.write_table(
         pa.table({"sample_id": ["q1", "q9"], "text": ["One?", "Nine?"], "tags": [json.dumps(t) for t in tags]}),
         tmp_path / "samples.parquet",
     )
     told = bring(pool, csv(tmp_path, LONG), directions=[("score", HIGHER)], cases=tmp_path / "samples.parquet")
     found = {c: json.loads(a) for c, a in rows(pool, 'SELECT DISTINCT "case", case_attributes FROM latest')}
-    assert found == {"q1": {"text": "One?", "task": "sums"}, "q2": {}}
+    assert found == {"q1": {"text": "One?", "task": "sums", "tags_text": "a page"}, "q2": {}}
     assert told.notes == ["samples.parquet describes 1 of 2 cases"]
 
 
@@ -168,6 +175,8 @@ def test_a_benchmark_of_ours_keeps_its_numbers_apart(tmp_path, pool) -> None:
     told = bring(pool, csv(tmp_path, "model,id,pass@1\na,HumanEval/0,1\n", "humaneval.csv"))
     assert [(b["benchmark"], b["version"]) for b in told.benchmarks] == [("humaneval", "imported")]
     assert pool.cards() == []  # its card is ours
+    with pytest.raises(InputError, match="its card says higher"):
+        bring(pool, tmp_path / "humaneval.csv", directions=[("pass@1", LOWER)])
     told = bring(pool, csv(tmp_path, "model,id,f1\na,HumanEval/0,1\n", "humaneval.csv"))
     assert [b["benchmark"] for b in told.benchmarks] == ["humaneval-table"]
     assert any("has no f1" in note for note in told.notes)

@@ -12,6 +12,7 @@ from steelyard.cli import (
     agree,
     claims,
     compare,
+    digest,
     doctor,
     gain,
     import_,
@@ -56,6 +57,7 @@ for panel, name, command in (
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),
+    (_ASK, "digest", digest.digest),
     (_ASK, "view", view.view),
 ):
     app.command(name, rich_help_panel=panel)(command)

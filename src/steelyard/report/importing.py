@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,9 +139,8 @@ def print_told(told: Sequence[Told], refused: Sequence[str], dry: bool) -> None:
             out.print(f"{name}{line}", style="dim", markup=False)
     for line in refused:
         out.print(f"refused: {line}", style="red", markup=False)
-    total = replace(told[0], added=sum(t.added for t in told)) if told else None
-    if total and not dry:
-        names = sorted({b["benchmark"] for t in told for b in t.benchmarks})
-        out.print(f"\n{total.added:,} measurements added to {len(names)} benchmarks.", markup=False)
-        if names:
-            out.print(f"Look at them:  steelyard rank {names[0]}", markup=False)
+    names = sorted({b["benchmark"] for t in told for b in t.benchmarks})
+    if names and not dry:
+        places = names[0] if len(names) == 1 else f"{len(names)} benchmarks"
+        out.print(f"\n{sum(t.added for t in told):,} measurements added to {places}.", markup=False)
+        out.print(f"Look at them:  steelyard rank {names[0]}", markup=False)

@@ -107,7 +107,7 @@ def _rows(run: Run, targets: Mapping[str, Any], asked: Asked, into: Staging) -> 
         "seed": run.study,
         "artifacts": into.keep(log=_csv(run)),
     }
-    seen = [e for e in run.evaluations if e[2] is not None and e[1] is not None]
+    seen = [(s, v, t) for _, s, v, t in run.evaluations if s is not None and v is not None]
     into.told.drop("evaluation without a number", len(run.evaluations) - len(seen))
     if not seen:
         yield Row(
@@ -115,18 +115,18 @@ def _rows(run: Run, targets: Mapping[str, Any], asked: Asked, into: Staging) -> 
         )
         return
     goal = (targets.get(run.workload) or {}).get("validation_target_value")
-    best = better(seen, key=lambda e: e[2])
+    best = better(seen, key=lambda e: e[1])
     if goal is not None:
-        reached = next((e for e in seen if e[2] == goal or better(e[2], goal) == e[2]), None)
+        reached = next((e for e in seen if better(e[1], goal) == e[1]), None)
         if reached:
-            yield Row(**shared, metric="time_to_target", value=reached[1])
+            yield Row(**shared, metric="time_to_target", value=reached[0])
         else:
-            why = f"{metric} {goal} was not reached in {len(seen)} evaluations (best {best[2]:.6g})"
+            why = f"{metric} {goal} was not reached in {len(seen)} evaluations (best {best[1]:.6g})"
             yield Row(**shared, metric="time_to_target", value=None, status="failed", error=why)
-    yield Row(**shared, metric=f"validation_{metric}", value=best[2])
-    if best[3] is not None:
-        yield Row(**shared, metric=f"test_{metric}", value=best[3])
-    yield Row(**shared, metric="submission_time", value=seen[-1][1])
+    yield Row(**shared, metric=f"validation_{metric}", value=best[1])
+    if best[2] is not None:
+        yield Row(**shared, metric=f"test_{metric}", value=best[2])
+    yield Row(**shared, metric="submission_time", value=seen[-1][0])
 
 
 def _runs_of_table(path: Path, into: Staging) -> Iterator[Run]:

@@ -41,8 +41,8 @@ class LmEval:
             yield Source(self.NAME, found[0], tuple(found))
 
     def recognises(self, path: Path, head: str) -> bool:
-        lines_ = ".jsonl" in path.name and '"doc_id"' in head and ('"resps"' in head or '"arguments"' in head)
-        return lines_ or (path.suffix == ".json" and re.match(r'\s*{\s*"results"\s*:', head) is not None)
+        samples = ".jsonl" in path.name and '"doc_id"' in head and ('"resps"' in head or '"arguments"' in head)
+        return samples or (path.suffix == ".json" and re.match(r'\s*{\s*"results"\s*:', head) is not None)
 
     def read(self, source: Source, asked: Asked, into: Staging) -> None:
         samples = [p for p in source.files if ".jsonl" in p.name]

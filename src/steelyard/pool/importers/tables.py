@@ -67,10 +67,10 @@ class Table:
                 found[field] = column
         taken = {*asked.mapping.values(), *asked.mapping.get("value", "").split("+")}
         for field in FIELDS:
-            column = column_for(field, [n for n in names if n not in taken])
-            if field not in found and column and field != "value":
-                found[field] = column
-                taken.add(column)
+            named = column_for(field, [n for n in names if n not in taken])
+            if field not in found and named and field != "value":
+                found[field] = named
+                taken.add(named)
         if asked.contender:
             found.pop("contender", None)
         elif "contender" not in found:
@@ -173,11 +173,15 @@ def attributes_sql(into: Staging, table: str, columns: Mapping[str, str]) -> str
         )[0]
         if object_:
             opened.append(f"coalesce({text}, '{{}}')")
+            keys = into.rows(f"SELECT DISTINCT unnest(json_keys({text})) FROM {table} WHERE {text} <> ''")
+            for (key,) in keys:
+                if key in columns:  # a column of that name goes before; the entry is kept beside it
+                    plain.append(f"{_literal(f'{name}_{key}')}, {text}->{_literal(key)}")
         else:
             cast = f"TRY_CAST({text} AS {'BIGINT' if whole else 'DOUBLE'})" if real else f"nullif({text}, '')"
             plain.append(f"{_literal(name)}, {cast}")
     made = f"json_object({', '.join(plain)})"
-    return f"json_merge_patch('{{}}', {', '.join([made, *opened])})"  # merging leaves nulls out
+    return f"json_merge_patch('{{}}', {', '.join([*opened, made])})"  # merging leaves nulls out
 
 
 def _values(into: Staging, path: Path, names: Sequence[str], columns: Mapping[str, str], asked: Asked) -> list[str]:

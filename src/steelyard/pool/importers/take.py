@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +62,10 @@ def _add_facts(into: Staging, path: Path) -> None:
             f"{path}: no column names the case ({', '.join(names)}).", "Call it `case`, `id` or `sample_id`."
         )
     others = {name: name for name in names if name != column}
+    case = f"trim(CAST({quoted(column)} AS VARCHAR))"  # as in the table of numbers
     into.con.execute(
-        f'INSERT INTO facts SELECT "{column}", {attributes_sql(into, "cases", others)} FROM cases '
-        f'QUALIFY row_number() OVER (PARTITION BY "{column}" ORDER BY rowid) = 1'
+        f"INSERT INTO facts SELECT {case}, {attributes_sql(into, 'cases', others)} FROM cases "
+        f"QUALIFY row_number() OVER (PARTITION BY {case} ORDER BY rowid) = 1"
     )
     (known,) = into.rows('SELECT count(DISTINCT "case") FROM staged SEMI JOIN facts USING ("case")')[0]
     (all_,) = into.rows('SELECT count(DISTINCT "case") FROM staged')[0]
@@ -98,8 +99,14 @@ def _name(
             if direction is None:
                 lacking.append(metric)
                 continue
+            if card and direction is not before[short].direction:
+                raise InputError(
+                    f"{source.name}: {short} of {name} is declared {direction}; its card says {before[short].direction}.",
+                    "Leave the declaration out, or import it under another name with --benchmark.",
+                )
             kind = kind_of(unit, bool(binary), bool(fraction), before.get(short))
-            facts.append(MetricFacts(name=short, unit=unit, direction=direction, kind=kind))
+            new: dict[str, Any] = {"name": short, "unit": unit, "direction": direction, "kind": kind}
+            facts.append(before[short].model_copy(update=new) if short in before else MetricFacts(**new))
             shown.append({"benchmark": name, "metric": short, "column": metric, "unit": unit,
                           "direction": str(direction), "kind": str(kind), "known": why})  # fmt: skip
         if not card and facts:
@@ -167,7 +174,7 @@ def _card(name: str, source: Source, facts: list[MetricFacts], *, has_primary: b
     )  # fmt: skip
 
 
-def _lookup(into: Staging, name: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _lookup(into: Staging, name: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     into.con.execute(f"CREATE TABLE {name} ({', '.join(f'{c} VARCHAR' for c in columns)})")
     if rows:
         into.con.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(columns))})", rows)
@@ -204,7 +211,7 @@ def _reader(into: Staging, source: Source, asked: Asked, origin: str, digest: st
         "status": "coalesce(s.status, 'ok')",
         "benchmark_version": "s.benchmark_version",
         "started_at": f"coalesce(s.started_at, {stamp(source.files[0])!r})",
-        "case_attributes": "json_merge_patch(coalesce(s.case_attributes, '{}'), coalesce(f.attributes, '{}'))",
+        "case_attributes": "json_merge_patch(coalesce(f.attributes, '{}'), coalesce(s.case_attributes, '{}'))",
         "contender_config": "json_merge_patch(coalesce(s.contender_config, '{}'), coalesce(n.config, '{}'))",
         "artifacts": f"json_merge_patch(coalesce(s.artifacts, '{{}}'), '{json.dumps({'source': origin})}')",
         "provenance": f"'{provenance}'",

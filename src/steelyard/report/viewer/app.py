@@ -13,13 +13,15 @@ import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from steelyard.core.errors import InputError, MissingError, SteelyardError
+from steelyard.report.changes import changes
+from steelyard.report.feed import atom
 from steelyard.report.html import TEMPLATES, environment
 from steelyard.report.terminal import plain
 from steelyard.report.viewer.asking import Ask, EmptyPoolError, NotThereError, Page, PendingError
@@ -53,6 +55,8 @@ STATIC = {
     "style.css": "text/css",
     "icon.svg": "image/svg+xml",
 }
+
+FEED_S, FEED_WAIT_S = 30 * 86400.0, 60.0  # how far back the feed looks; how long a request waits for it
 
 
 async def aside(act: Callable[[], T]) -> T:
@@ -168,6 +172,25 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
                 raise NotThereError(error.what, error.cure) from error
             name = {"content-disposition": f'attachment; filename="{key[:12]}.txt"'}
             return PlainTextResponse(data, headers=name)
+
+        return await shown(request, found)
+
+    @app.get("/feed.atom")
+    async def feed(request: Request) -> Response:
+        def found() -> Response:
+            follow = sorted(ask_of(request).query.get("follow", []))
+            midnight = time.time() // 86400 * 86400.0
+            entry = keep.get(
+                ("feed", *follow), f"{store.stamp()} {midnight}",
+                lambda: changes(store.pool, midnight - FEED_S, follow)[0], FEED_WAIT_S, slow=True,
+            )  # fmt: skip
+            if entry.error:
+                raise entry.error
+            if not entry.done.is_set():
+                raise MissingError("the ledger is still being judged.", "Ask again in a minute.")
+            home = str(request.url.replace(query=urlencode([("follow", name) for name in follow])))
+            text = atom(entry.value, title="Steelyard: verdicts that changed", home=home, updated=midnight)
+            return Response(text, media_type="application/atom+xml")
 
         return await shown(request, found)
 
