@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from steelyard.core.errors import InputError
@@ -56,6 +57,18 @@ def test_a_case_of_others_is_dropped_and_counted(pool):
     pool.flush()
     assert costs(pool, "softmax").lost == 1
     assert costs(pool, "softmax", contenders=["torch"]).lost == 0
+
+
+def test_a_rate_is_the_inverse_of_a_cost_and_nothing_is_no_rate(pool):
+    rows = [
+        Measurement("softmax", "1", case, who, "bandwidth", value, "B/s", started_at=1.0)
+        for who, case, value in (("torch", "a", 6.0), ("numpy", "a", 3.0), ("torch", "b", 5.0))
+    ]
+    pool.append(rows)
+    pool.flush()
+    found = costs(pool, "softmax", "bandwidth")
+    assert (found.table[0, 0] / found.table[1, 0], found.table[1, 0]) == pytest.approx((2, 1 / 6))
+    assert np.isinf(found.table[0, 1]), "numpy was weighed on b and has no bandwidth there"
 
 
 def test_what_cannot_be_profiled(pool):

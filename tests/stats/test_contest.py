@@ -134,6 +134,14 @@ def test_all_orders_are_weighed_as_enumeration_does(contest, most):
     assert got == pytest.approx(counted)
 
 
+def test_refusals_that_all_cost_everything_add_up():
+    small = Round("3", POINTS.points, POINTS.penalty, POINTS.ratings, {"A": 75.0})
+    # accepted once in four: at once 75, after one refusal 25, after two or three nothing
+    assert score_orders(small, {"A": ["WA", "WA", "WA", "AC"]}) == pytest.approx(
+        {(75, 0): 1 / 4, (25, 0): 1 / 4, (0, 0): 1 / 2}
+    )
+
+
 def test_spread_is_nothing_where_the_order_is_nothing():
     assert spread(POINTS, {"A": ["AC"] * 8}, first=1).deviation == 0
     assert spread(POINTS, {"A": ["WA"] * 8}, first=1).deviation == 0

@@ -9,7 +9,7 @@ def papers(
     pool: str = typer.Option(None, "--pool", help="Where measurements are kept. Default: $STEELYARD_POOL."),
     as_json: bool = typer.Option(False, "--json", help="JSON instead of a table."),
 ) -> None:
-    """The seventy systems: how many of each one's claims hold, fail, are undecided or out of reach here.
+    """The seventy systems: how many of each one's claims hold, fail, are undecided, out of reach or not measured here.
 
     Example:  steelyard papers
     """

@@ -114,6 +114,8 @@ def agree_and_print(
     """`steelyard agree`. options: the fields of the contender `agree`."""
     if profile not in ("sound", "published"):
         raise InputError(f"--profile is {profile!r}.", "It may be 'sound' or 'published'.")
+    if options.get("reference") == "each":
+        raise InputError("--reference each has no single number.", "--pairs tests every pair of scenarios.")
     procedure = build(Agree, {k: v for k, v in options.items() if v is not None}, "agree")
     if catalogue is None:
         if odd := [name for name in inputs if name.endswith(".csv")]:

@@ -59,11 +59,11 @@ def rank(
 ) -> list[dict[str, Any]]:
     """Rows as `steelyard rank --json` gives them; all benchmarks in the pool when none is named."""
     from steelyard.pool import Pool as Store
-    from steelyard.report.ranking import field_of, load_all, measured, ranking_of, rows_of
+    from steelyard.report.ranking import field_of, load_all, rankable, ranking_of, rows_of
     from steelyard.stats.claims import compile_where
 
     store = pool or Store(readonly=True)
-    sets = load_all(store, benchmarks or measured(store), metric, compile_where(where) if where else None)
+    sets = load_all(store, benchmarks or rankable(store), metric, compile_where(where) if where else None)
     field = field_of(sets)
     return rows_of(ranking_of(field, method), field.odd)
 

@@ -85,7 +85,8 @@ def costs(
             if not np.isnan(values).all():
                 table[n, k] = np.nanmedian(values)
     if fact.kind is Kind.RATE:
-        table = np.where(table > 0, 1.0 / table, np.inf) if np.isfinite(table).any() else table
+        with np.errstate(divide="ignore"):
+            table = np.where(np.isfinite(table), 1.0 / table, np.inf)
     return Costs(scores, names, [groups[case] for case in kept], table, len(groups) - len(kept))
 
 

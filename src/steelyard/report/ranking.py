@@ -11,7 +11,7 @@ import numpy as np
 from steelyard import catalog
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.words import Direction, Status
-from steelyard.report.results import Scores, Where, load
+from steelyard.report.results import Scores, Where, card_of, load
 from steelyard.report.terminal import console, interval, print_json, print_table
 
 if TYPE_CHECKING:
@@ -173,6 +173,11 @@ def measured(pool: Pool) -> list[str]:
     return [name for name in table.column(0).to_pylist() if name in known]
 
 
+def rankable(pool: Pool) -> list[str]:
+    """Those of them whose primary metric has a better and a worse."""
+    return [name for name in measured(pool) if card_of(pool, name).primary.direction is not Direction.NONE]
+
+
 def field_from(
     pool: str | None, benchmarks: Sequence[str], metric: str, where: str, selection: str, least: int | None
 ) -> tuple[Field, list[str]]:
@@ -182,7 +187,7 @@ def field_from(
 
     with Pool(pool, readonly=True) as store:
         cases = store.selection(selection) if selection else None
-        names = list(benchmarks) or (sorted(cases) if cases is not None else measured(store))
+        names = list(benchmarks) or (sorted(cases) if cases is not None else rankable(store))
         if not names:
             raise InputError("the pool holds no measurements.", "Measure something first:  steelyard run quickstart")
         sets = load_all(store, names, metric, compile_where(where) if where else None, cases)

@@ -183,7 +183,11 @@ def score_interval(value: float, n: int, correlation: Correlation, level: float 
             inside, outside = (middle, outside) if abs(value - middle) <= z * error(middle) else (inside, middle)
         return inside
 
-    return end(-1.0), end(1.0)
+    low, high = end(-1.0), end(1.0)
+    if correlation == "pearson" and abs(value) < 1:  # Fisher's own interval covers better close to 1
+        middle, half = math.atanh(value), z / math.sqrt(n - 3)
+        low, high = min(low, math.tanh(middle - half)), max(high, math.tanh(middle + half))
+    return low, high
 
 
 def subsets(order: NDArray[np.intp], n: int, how: Subset, repeats: int, seed: int) -> Array:

@@ -61,14 +61,15 @@ def score_orders(contest: Round, attempts: Attempts, most: int | None = None) ->
         if index not in contest.problems or c == 0:
             continue
         made = k if most is None else min(most, k)
-        shares = {
-            gain(contest.problems[index], refused): math.comb(k - 1 - refused, c - 1) / math.comb(k, c)
+        shares = [
+            (gain(contest.problems[index], refused), math.comb(k - 1 - refused, c - 1))
             for refused in range(min(k - c + 1, made))
-        }
-        shares[0.0, 0] = shares.get((0.0, 0), 0.0) + math.comb(k - made, c) / math.comb(k, c)
+        ]
+        shares.append(((0.0, 0), math.comb(k - made, c)))  # none of those made is accepted
         longer: dict[tuple[float, int], float] = {}
-        for ((score, penalty), share), ((s, p), probability) in product(shares.items(), total.items()):
-            longer[s + score, p + penalty] = longer.get((s + score, p + penalty), 0.0) + share * probability
+        for ((score, penalty), orders), ((s, p), probability) in product(shares, total.items()):
+            key = (s + score, p + penalty)
+            longer[key] = longer.get(key, 0.0) + orders / math.comb(k, c) * probability
         total = longer
     return total
 

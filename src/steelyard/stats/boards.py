@@ -55,12 +55,16 @@ class Board:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What a procedure is asked: how well each scenario in `tested` agrees, with this seed, with or without intervals."""
+    """What a procedure is asked: how well each scenario in `tested` agrees, with this seed, with or without intervals.
+
+    all_models: on all shared models, whatever number of them it would draw otherwise.
+    """
 
     board: Board
     tested: Sequence[str]
     seed: int = 0
     intervals: bool = True
+    all_models: bool = False
 
 
 @lru_cache(maxsize=256)

@@ -43,7 +43,7 @@ class Actor:
 
 
 class Cluster:
-    """A connection to Ray, which `close` ends. address: `ray` (this machine's), or `ray://host:port`.
+    """A connection to Ray, which `close` ends. address: `ray` (started here), or `ray://host:port`.
 
     Nodes need the same Steelyard and the same files as this machine. Raises MissingError where Ray is not installed or
     nothing answers.
@@ -187,7 +187,8 @@ def _connect(ray: Any, address: str) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": "ERROR"}
     if address == "ray":
         env = {**settings, **{k: environment()[k] for k in ("PYTHONPATH", "OMP_WAIT_POLICY")}}
-        options |= {"include_dashboard": False, "runtime_env": {"env_vars": env}}
+        # `local`: a new one, not whatever cluster runs on this machine
+        options |= {"address": "local", "include_dashboard": False, "runtime_env": {"env_vars": env}}
     else:
         host, _, port = address.removeprefix("ray://").rstrip("/").partition(":")
         if not address.startswith("ray://") or not host or not (port or "1").isdigit():

@@ -117,6 +117,17 @@ def test_floor_and_ceiling_on_our_own_data():
     assert abs(np.mean(floor)) < 0.15
 
 
+def test_a_subset_of_all_models_has_no_error_and_a_single_test_no_verdict():
+    bench = BenchBench(granularity="Riddles")
+    case = next(c for c in bench.cases(None) if c.id == "subset-003")
+    whole, part = (bench.measure(Agree(n=n, repeats=1), case, 0).metrics for n in (0, 8))
+    assert whole["squared_error"] == 0
+    assert part["squared_error"] == pytest.approx((part["subset_agreement"] - whole["subset_agreement"]) ** 2)
+    board = bench.reading.board
+    assert "agrees" not in Agree()(Question(board, ["Riddles"]))["Riddles"]  # no Z-score of one benchmark alone
+    assert Agree(threshold="0.2")(Question(board, ["Riddles"]))["Riddles"]["agrees"] == 1
+
+
 def test_too_little_overlap_is_said():
     bench = BenchBench()
     case = next(c for c in bench.cases(None) if c.id == "Tiny")
@@ -157,6 +168,7 @@ def test_merges_are_listed():
         (["--catalogue", OWN, "--reference", "Riddels"], "Did you mean Riddles"),
         (["--catalogue", OWN, "--subset", "best"], "'random'"),
         (["--catalogue", OWN, "--profile", "old"], "sound"),
+        (["--catalogue", OWN, "--reference", "each"], "--pairs"),
     ],
 )
 def test_bad_usage(tmp_path, arguments, words):

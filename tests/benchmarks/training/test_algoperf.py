@@ -215,5 +215,5 @@ def test_a_scorer_that_gives_nonsense(tmp_path):
     case = bench.cases(folder(tmp_path))[0]
     with pytest.raises(InputError, match="no finite score for each of the 2"):
         bench.measure(lambda runs: [1.0], case, 0)
-    with pytest.raises(InputError, match="Known: x, y"):
+    with pytest.raises(MissingError, match="Known: x, y"):
         bench.measure(SpeedupScore(), case, 0)

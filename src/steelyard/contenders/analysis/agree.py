@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -77,7 +78,7 @@ class Agree:
         released = question.board.profile == "published"
         by = (x if np.random.default_rng(question.seed).random() < 0.5 else y) if released else None
         return agreement.agree(
-            x, y, correlation=self.correlation, n=self.n, subset=self.subset, repeats=self.repeats, by=by,
+            x, y, correlation=self.correlation, n=0 if question.all_models else self.n, subset=self.subset, repeats=self.repeats, by=by,
             seed=question.seed * self.repeats, draws=self.draws if question.intervals else 0, p_values=question.intervals,
         )  # fmt: skip
 
@@ -117,11 +118,11 @@ class Agree:
         facts = {"common_models": float(a.common), "inverted": float(board.turned[board.scenarios.index(s)])}
         if np.isnan(a.value):
             return facts
-        cut = z if self.threshold == "z" else a.value
+        height, cut = (z, 0.0) if self.threshold == "z" else (a.value, float(self.threshold))
         facts |= {
             "agreement": a.value, "low": a.low, "high": a.high, "p": a.p, "models": float(a.n), "sd": a.sd, "z": z,
             "repeats": float(a.repeats), "rank": float(rank),
-            "agrees": float(cut >= (0.0 if self.threshold == "z" else float(self.threshold))),
+            "agrees": math.nan if np.isnan(height) else float(height >= cut),
         }  # fmt: skip
         if rank <= 2:
             facts["common_models_of_first_two"] = float(a.common)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steelyard.core.contender import contender
-from steelyard.core.errors import InputError
+from steelyard.core.errors import MissingError
 from steelyard.stats.time_to_result import Runs, score, speedups
 
 
@@ -24,11 +24,11 @@ class SpeedupScore:
 
     def __call__(self, runs: Runs) -> np.ndarray:
         if self.reference not in runs.submissions:
-            raise InputError(
+            raise MissingError(
                 f"speedup-score: no submission {self.reference!r}.", f"Known: {', '.join(runs.submissions)}."
             )
         if np.isnan(runs.budgets[runs.base]).any():
-            raise InputError("speedup-score needs the budget of every workload.", "Add max_runtime to its target.")
+            raise MissingError("speedup-score needs the budget of every workload.", "Add max_runtime to its target.")
         faster = speedups(
             score(runs).times[:, runs.base], runs.submissions.index(self.reference), runs.budgets[runs.base]
         )

@@ -37,7 +37,8 @@ def read(data: str | None, profile: str, name: str) -> Rounds:
 
 class CodeElo:
     """A contender is called with each round (stats.contest.Round) and gives problem index -> verdicts in order, or None
-    where it took no part. attempts: how many count at each problem, 0 for all. profile=published counts ranks from zero and skips rounds with unrated rows, as released."""
+    where it took no part. attempts: how many count at each problem, 0 for all. profile=published counts ranks from zero
+    and skips rounds with unrated rows, as released."""
 
     def __init__(self, profile: str = "sound", attempts: int = 0) -> None:
         if attempts < 0:

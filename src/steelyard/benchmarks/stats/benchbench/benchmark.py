@@ -89,12 +89,9 @@ class BenchBench:
     def _subset(self, contender: Any, name: str, seed: int) -> Outcome:
         """Agreement on one drawn subset, and its squared distance from the agreement on all models."""
         board = self.reading.board
-        key = ("whole", contender.reference, contender.aggregate, contender.correlation, name)
+        key = (contender, name)
         if key not in self._answers:
-            full = type(contender)(
-                reference=contender.reference, aggregate=contender.aggregate, correlation=contender.correlation
-            )
-            self._answers[key] = full(Question(board, [name], 0, intervals=False))
+            self._answers[key] = contender(Question(board, [name], 0, intervals=False, all_models=True))
         facts = contender(Question(board, [name], seed, intervals=False))[name]
         if "agreement" not in facts:
             return Outcome({}, Status.UNSUPPORTED, f"not enough overlap: n={int(facts['common_models'])}")

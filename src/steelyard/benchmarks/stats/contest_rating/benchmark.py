@@ -37,7 +37,7 @@ class ContestRating:
         cases = [
             Case(
                 f"round-{r.contest.id}", r,
-                {"kind": "round", "contest": int(r.contest.id), "participants": r.contest.ratings.size}, "round",
+                {"kind": "round", "contest": int(r.contest.id) if r.contest.id.isdigit() else r.contest.id, "participants": r.contest.ratings.size}, "round",
             )
             for r in found.rated
         ]  # fmt: skip

@@ -22,7 +22,7 @@ HIGHER = {"accuracy", "ssim", "bleu", "mean_average_precision"}
 LOWER = {"loss", "ce_loss", "error_rate", "ctc_loss", "wer", "l1_loss", "ppl"}
 _TRIAL = re.compile(r"study_(\d+)/([^/]+?)(?:_(jax|pytorch))?/trial_(\d+)/eval_measurements\.csv$")
 RULESETS = ("external_tuning", "self_tuning")
-# seconds a run may take, external tuning (AlgoPerf v0.5 for speed-ups; card); self-tuning may take three times as long
+# seconds a run may take under external tuning, as AlgoPerf v0.5 has them for speed-ups; self-tuning: three times as long
 BUDGETS = {
     "criteo1tb": 7703, "fastmri": 8859, "imagenet_resnet": 63008, "imagenet_vit": 77520,
     "librispeech_conformer": 61068, "librispeech_deepspeech": 55506, "ogbg": 18477, "wmt": 48151,

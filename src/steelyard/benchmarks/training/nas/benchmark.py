@@ -71,7 +71,7 @@ class NAS:
             raise unknown("published record", name, RECORDS, where="replay:")
         if kind == "data":
             return Outcome(self._counts())
-        if kind == "cell" and (name in ("searched", "random-average") or getattr(contender, "columns", "")):
+        if kind == "cell" and (name in ("searched", "random-average") or callable(contender)):
             return self._cell(contender, name, *case.payload)
         if kind == "fold" and name in self.records:
             return self._fold(name, *case.payload)

@@ -12,7 +12,7 @@ import numpy as np
 from steelyard.benchmarks.training import algoperf
 from steelyard.benchmarks.training.algoperf.benchmark import logs_of
 from steelyard.benchmarks.training.algoperf.gather import gather
-from steelyard.core.errors import InputError, unknown
+from steelyard.core.errors import InputError, SteelyardError, unknown
 from steelyard.core.interfaces import Outcome, Replay
 from steelyard.core.words import Case, Status
 from steelyard.stats.resample import percentile
@@ -90,7 +90,7 @@ class TimeToResult:
             for j in range(scores.size) if scores.size > 1 else ():
                 try:
                     alone[j, np.arange(scores.size) != j] = contender(runs.without(j))
-                except InputError:  # the reference of a scorer cannot leave
+                except SteelyardError:  # the reference of a scorer cannot leave
                     continue
             self._known[key] = scores, draws, alone
         return self._known[key]
