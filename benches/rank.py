@@ -4,7 +4,8 @@
 
 One run, same comparisons for all. choix gets them as the list of pairs it asks for, made outside the clock. Ours goes
 from two arrays (winner, loser) to strengths and intervals; then from measurements in a pool, whose pairs are counted by
-SQL where they lie, up to --most comparisons (100 contenders on each case, so 4,950 comparisons a case).
+SQL where they lie, up to --most comparisons (100 contenders on each case, so 4,950 comparisons a case). On a busy
+machine OPENBLAS_NUM_THREADS=1 keeps the linear algebra from waiting for cores.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ def from_the_pool(most: int) -> None:
                 lambda pool=pool: count_wins(pool, "b", "score", "1"),
             )
             counted = wins.sum() + ties.sum() / 2
-            _, fit, _ = timed("            and their strengths with intervals", lambda w=wins: fit_pairs(w))
+            _, fit, _ = timed(
+                "            and their strengths with intervals", lambda w=wins: pair_errors(w, fit_pairs(w))
+            )
             print(f"            {1e9 * (wall + fit) / counted:.0f} ns a comparison")
         comparisons *= 10
 

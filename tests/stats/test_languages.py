@@ -154,6 +154,8 @@ def test_sides_refuse_prose(text):
 def test_where_looks_into_nested_attributes_and_counts():
     cases = [{"tags": {"task": "algebra"}, "skills": ["a", "b"]}, {"tags": {}, "skills": ["a"]}, {"name": "xy"}]
     assert compile_where("tags.task == 'algebra'").keep(cases) == [True, False, False]
+    told = [{"tags": '{"task": "algebra"}'}, {"tags": "{broken"}, {"tags": "algebra"}]
+    assert compile_where("tags.task == 'algebra'").keep(told) == [True, False, False]
     assert compile_where("len(skills) > 1 and 'b' in skills").keep(cases) == [True, False, False]
     assert compile_where("len(skills) < 2 or len(name) == 2").keep(cases) == [False, True, True]
     for text in ("max(skills) > 1", "len(skills, 2) > 1", "tags.pop('task') == 1", "(1).real == 1 and open('x')"):

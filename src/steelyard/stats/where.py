@@ -7,6 +7,7 @@ and tuples, len(x), + - * / // % **, comparisons (chains allowed), in, not in, a
 from __future__ import annotations
 
 import ast
+import json
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ def _where(node: ast.expr, attributes: Mapping[str, Any]) -> Any:
         return attributes.get(node.id, {"true": True, "false": False}.get(node.id, _NOTHING))
     if isinstance(node, ast.Attribute):
         whole = _where(node.value, attributes)
+        if isinstance(whole, str):  # tables keep nested attributes as JSON text
+            whole = _try(json.loads, whole)
         return whole.get(node.attr, _NOTHING) if isinstance(whole, Mapping) else _NOTHING
     if isinstance(node, ast.Call):
         return _try(len, _where(node.args[0], attributes))
@@ -117,7 +120,7 @@ def _try(function: Callable[..., Any], *values: Any) -> Any:
         return _NOTHING
     try:
         return function(*values)
-    except (TypeError, ZeroDivisionError, OverflowError):
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return _NOTHING
 
 
