@@ -65,9 +65,7 @@ def duckdb(path: Path) -> dict[str, Any]:
     import duckdb as db
 
     began = time.perf_counter()
-    [(rows, _)] = db.sql(
-        f"SELECT count(*), max(score) FROM read_csv('{path}', all_varchar = true)"
-    ).fetchall()
+    [(rows, _)] = db.sql(f"SELECT count(*), max(score) FROM read_csv('{path}', all_varchar = true)").fetchall()
     return {"seconds": time.perf_counter() - began, "rows": rows, "kept": 0}
 
 

@@ -146,7 +146,13 @@ def verdict_line(row: Mapping[str, Any]) -> str:
     """One change in a line: `holds -> fails: 1.02 [0.98, 1.06], was 1.31 [1.28, 1.35]`."""
 
     def figure(value: float | None, low: float, high: float) -> str:
-        return "" if value is None or value != value else f"{number(value)} {interval(low, high)}" if low != high else number(value)
+        return (
+            ""
+            if value is None or value != value
+            else f"{number(value)} {interval(low, high)}"
+            if low != high
+            else number(value)
+        )
 
     now = figure(row["value"], row["low"], row["high"])
     was = figure(row["value_before"], row["low_before"], row["high_before"])
