@@ -8,7 +8,7 @@ from typing import Any
 from steelyard.core.errors import InputError
 from steelyard.core.words import Direction
 from steelyard.report import plots, views
-from steelyard.report.charts import Chart
+from steelyard.report.charts import SERIES, Chart
 from steelyard.report.ranking import GATES
 from steelyard.report.results import Scores
 from steelyard.report.sections import Section, only
@@ -186,7 +186,7 @@ def _series(section: Section, names: list[str]) -> dict[str, int]:
     """The places in the legend: the baseline first."""
     base = views.baseline_of(section)
     order = [n for n in (base, *names) if n in names]
-    return {name: at for at, name in enumerate(dict.fromkeys(order)) if at < views.SERIES}
+    return {name: at for at, name in enumerate(dict.fromkeys(order)) if at < SERIES}
 
 
 def _with_chart(page: Page, chart: Chart | None, table: str) -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,9 +114,7 @@ def agree(ask: Ask) -> Page:
     names, boards, left = [], [], []
     for name in ask.many("b") or list(ask.store.benchmarks()):
         chosen(Ask(ask.store, ask.keep, ask.path, {"b": [name]}))
-        means = ask.get(
-            f"means of {name}", ("means", name), ask.store.stamp_of(name), lambda name=name: _means(ask, name)
-        )
+        means = ask.get(f"means of {name}", ("means", name), ask.store.stamp_of(name), partial(_means, ask, name))
         if means is None:
             continue
         if len(means) < 3:

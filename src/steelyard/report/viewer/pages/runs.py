@@ -29,7 +29,7 @@ def runs(ask: Ask) -> Page:
         }
         for g in groups
     ]  # fmt: skip
-    context = {
+    context: dict[str, Any] = {
         "runs": rows[(page - 1) * SHOWN : page * SHOWN], "groups": list(ask.store.benchmarks().values()), "leaf": page,
         "pages": -(-len(groups) // SHOWN), "n": len(groups),
     }  # fmt: skip
