@@ -210,7 +210,8 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
         return await shown(request, lambda: failed(request, wrong))
 
     app.add_middleware(_Guarded, guard=guard)
-    app.state.store, app.state.guard, app.state.keep = store, guard, keep
+    app.state.store = store
+    app.state.warm = lambda: papers.front(Ask(store, keep, "/", {}))  # counts the pool, begins to judge the claims
     return app
 
 

@@ -15,7 +15,7 @@ from steelyard.report.viewer.keeping import Keep
 from steelyard.report.viewer.queries import Store
 
 T = TypeVar("T")
-PATIENCE_S = 0.6  # how long a page waits for what it shows; the rest follows when it is there
+PATIENCE_S = 0.4  # how long a page waits for what it shows; the rest follows when it is there
 
 
 class NotThereError(InputError):

@@ -41,7 +41,7 @@ def view(pool: str | None, *, port: int | None, host: str, token: str, open_brow
     address = address_of(host, bound.getsockname()[1], token)
     print(f"steelyard: {app.state.store.pool.path} is at  {address}", flush=True)
     print("Ctrl-C stops it.", flush=True)
-    threading.Thread(target=app.state.store.counts, daemon=True).start()  # the first page finds it read
+    threading.Thread(target=app.state.warm, daemon=True).start()
     if open_browser:
         threading.Timer(0.5, webbrowser.open, [address]).start()
     config = uvicorn.Config(
