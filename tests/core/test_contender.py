@@ -1,11 +1,12 @@
 """Options of a contender are its dataclass fields, checked one by one."""
 
+import types
 from dataclasses import dataclass
 from typing import Literal
 
 import pytest
 
-from steelyard.core.contender import build, code_version, config_of, contender
+from steelyard.core.contender import build, code_version, config_of, contender, source_hash
 from steelyard.core.errors import InputError
 from steelyard.core.spec import Spec
 
@@ -45,3 +46,14 @@ def test_code_version_follows_what_a_number_depends_on():
     assert base == code_version("softmax", "1", Spec("toy"), "abc")
     assert len({base, code_version("softmax", "2", Spec("toy"), "abc"), code_version("softmax", "1", Spec("toy"), "x"),
                 code_version("softmax", "1", Spec("toy", {"turns": 4}), "abc")}) == 4  # fmt: skip
+
+
+def test_a_compiled_module_is_hashed_as_the_file_it_is_and_a_text_as_itself(tmp_path):
+    module = types.ModuleType("built")
+    module.__file__ = str(tmp_path / "built.so")
+    hashes = []
+    for content, text in ((b"one", "a"), (b"two", "a"), (b"two", "b"), (b"one", "a")):
+        (tmp_path / "built.so").write_bytes(content)
+        hashes.append(source_hash(module, text))
+    assert len(set(hashes)) == 3
+    assert hashes[0] == hashes[3], "the same bytes again are the same code"

@@ -18,20 +18,26 @@ from inspect_ai.model import (
 from steelyard import catalog
 from steelyard.core.errors import InputError, MissingError
 from steelyard.core.spec import parse_spec
-from steelyard.llm import run_model
+from steelyard.llm import identity, run_model
 from steelyard.llm.bridge import resolve
 from steelyard.llm.models import find_model
+from steelyard.pool import Pool
+from steelyard.weigh import weigh as run_all
 from tests.conftest import need
 
 
-@modelapi(name="scripted")
-class Scripted(ModelAPI):
+class Says(ModelAPI):
     """Says the same sentence, without code, to everything."""
 
     async def generate(self, input, tools, tool_choice, config):
         message = ChatMessageAssistant(content="I would rather not.")
         return ModelOutput(model="scripted", choices=[ChatCompletionChoice(message=message)],
                            usage=ModelUsage(input_tokens=7, output_tokens=5, total_tokens=12))  # fmt: skip
+
+
+@modelapi(name="scripted")
+class Scripted(Says):
+    pass
 
 
 CARD = catalog.benchmark("humaneval-pro").card
@@ -95,6 +101,77 @@ def test_a_provider_without_its_key_is_an_environment_error(bench, tmp_path, mon
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(MissingError):
         weigh(bench, "openai/gpt-4o", [(next(iter(bench.cases(None))), 0)], tmp_path)
+
+
+SENT = []
+
+
+@modelapi(name="overheard")
+class Overheard(Says):
+    """Keeps the settings that each request came with."""
+
+    async def generate(self, input, tools, tool_choice, config):
+        SENT.append(config)
+        return await super().generate(input, tools, tool_choice, config)
+
+
+@pytest.mark.parametrize(
+    ("profile", "spec", "temperature"),
+    [
+        ("sound", "overheard/model", 0.0),
+        ("published", "overheard/model", 0.2),  # the paper's script, for models behind a chat interface
+        ("published", "overheard/model[temperature=0.7]", 0.7),
+    ],
+)
+def test_the_recorded_config_is_what_goes_out(tmp_path, profile, spec, temperature):
+    need("bwrap")
+    bench = catalog.benchmark("humaneval-pro").load()(profile=profile)
+    SENT.clear()
+    weigh(bench, spec, [(next(iter(bench.cases(None))), 0)], tmp_path, seed=5)
+    (sent,) = SENT
+    _, config = identity(parse_spec(spec), CARD, bench)
+    assert config["temperature"] == temperature
+    assert {name: getattr(sent, name) for name in config} == dict(config)
+    assert sent.seed == 5
+
+
+def test_another_version_of_the_engine_is_another_model(bench, monkeypatch):
+    pulled()
+    versions = {"xllamacpp": "1"}
+    monkeypatch.setattr("importlib.metadata.version", versions.__getitem__)
+    one, config = identity(parse_spec("smollm2"), CARD, bench)
+    versions["xllamacpp"] = "2"
+    two, _ = identity(parse_spec("smollm2"), CARD, bench)
+    assert one != two
+    assert {k: config[k] for k in ("temperature", "max_tokens", "parallel", "context")} == {
+        "temperature": 0.0, "max_tokens": 4096, "parallel": 2, "context": 8192,
+    }  # fmt: skip
+
+
+def test_every_model_is_checked_before_anything_is_measured(tmp_path, monkeypatch):
+    need("bwrap")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with Pool(tmp_path / "pool") as pool:
+        with pytest.raises(MissingError, match="openai/gpt-4o cannot be used"):
+            run_all("humaneval-pro", ["gold", "scripted/model", "openai/gpt-4o"], pool=pool, limit=1)
+        with pytest.raises(InputError, match="no model provider 'nobody'"):
+            run_all("humaneval-pro", ["scripted/model", "nobody/model"], pool=pool, limit=1)
+        assert pool.info().rows == 0
+        monkeypatch.setenv("SCRIPTED_KEY", "x")
+        run_all("humaneval-pro", ["locked/model"], pool=pool, limit=1)
+        monkeypatch.delenv("SCRIPTED_KEY")
+        done = run_all("humaneval-pro", ["locked/model"], pool=pool, limit=1)
+        assert (done.measured, done.done) == ({}, 3), "what the pool has needs no key"
+
+
+@modelapi(name="locked")
+class Locked(Says):
+    """For those who have its key."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        if "SCRIPTED_KEY" not in os.environ:
+            raise RuntimeError("no SCRIPTED_KEY in the environment")
 
 
 def pulled():

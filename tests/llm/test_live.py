@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,11 +11,13 @@ from types import SimpleNamespace
 import pytest
 
 from steelyard import catalog
+from steelyard.core.errors import MissingError
 from steelyard.core.interfaces import Message
 from steelyard.core.spec import parse_spec
 from steelyard.core.words import Case, Status
 from steelyard.llm import run_model, server
 from steelyard.llm.models import find_model
+from steelyard.pool import Pool
 from tests.conftest import need
 
 CARD = catalog.benchmark("humaneval-pro").card
@@ -180,3 +183,44 @@ def test_our_solver_works_in_somebody_elses_task(tmp_path):
         assert log.status == "success", log.error
         assert log.samples[0].scores["includes"].value == "C"
         assert "x - 1" in str(log.samples[0].messages)
+
+
+def test_ctrl_c_of_a_whole_run_keeps_its_rows_and_the_next_run_takes_the_rest(smollm2, tmp_path):
+    need("bwrap")
+    spec = "smollm2[max_tokens=32,parallel=1]"
+    command = [sys.executable, "-m", "steelyard", "run", "humaneval", "--with", spec, "--limit", "5", "--trials", "2",
+               "--pool", str(tmp_path / "pool")]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment}
+
+    def answers():
+        """status of every cell of the model, by (case, trial)"""
+        with Pool(tmp_path / "pool", readonly=True) as pool:
+            sql = "SELECT \"case\", trial, status FROM measurements WHERE contender = $who AND metric = 'pass_at_1'"
+            found = pool.query(sql, {"who": str(parse_spec(spec))}).to_pylist()
+        cells = {(r["case"], r["trial"]): r["status"] for r in found}
+        assert len(cells) == len(found), "no cell twice"
+        return cells
+
+    process = subprocess.Popen(command, start_new_session=True, **options)
+    deadline = time.monotonic() + 200
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        try:
+            if len(answers()) >= 2:
+                break
+        except MissingError:  # the pool is not made yet
+            continue
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    kept = answers()
+    assert 2 <= len(kept) < 10
+    assert set(kept.values()) == {"ok"}
+    assert "not measured (stopped)" in err
+    done = subprocess.run(command, timeout=280, **options)
+    assert done.returncode == 0, done.stderr
+    assert f"{10 - len(kept)} measured" in done.stderr
+    assert f"{10 + len(kept)} already in the pool" in done.stderr, "the two gates' cells and the kept ones"
+    assert len(answers()) == 10

@@ -228,6 +228,36 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     assert store.check() == []
 
 
+def test_ctrl_c_within_an_append_leaves_the_journal_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+
+    def interrupted(file: int, data: bytes) -> int:
+        write(file, data)
+        raise KeyboardInterrupt
+
+    store = Pool(tmp_path / "pool")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.append([row(1)])
+    store.append([row(2)])  # as somebody at a prompt does, with the same pool
+    store.close()
+    assert cells(store) == {("sums", "case-2", "correct"): 1}
+
+
+def test_an_artifact_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = Pool(tmp_path / "pool")
+    before = sorted((tmp_path / "pool" / "_tmp").iterdir())
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, old[1]))
+        with pytest.raises(MissingError, match="no space left while storing an artifact"):
+            store.put_blob(random.Random(1).randbytes(20_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert sorted((tmp_path / "pool" / "_tmp").iterdir()) == before
+
+
 def test_a_seal_that_fails_does_not_fail_the_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "SEAL_BYTES", 1)
 

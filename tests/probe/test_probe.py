@@ -17,11 +17,9 @@ import numpy as np
 import pytest
 
 from steelyard.core.errors import InputError, MissingError
-from steelyard.probe import counts, machine
-from steelyard.probe.energy import energy
+from steelyard.probe import machine
 from steelyard.probe.memory import current, peak, peak_of_program
 from steelyard.probe.timing import Timings, interleave, pin
-from tests.conftest import need
 
 MIB = 2**20
 
@@ -119,49 +117,6 @@ def test_the_peak_of_a_program_is_its_own_not_its_starters() -> None:
         peak_of_program([sys.executable, "-c", "raise SystemExit(3)"])
     with pytest.raises(MissingError, match="no-such-program cannot be run"):
         peak_of_program(["no-such-program"])
-
-
-def zone(folder: Path, name: str, microjoules: int) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "name").write_text(name + "\n")
-    (folder / "energy_uj").write_text(f"{microjoules}\n")
-    (folder / "max_energy_range_uj").write_text("10000000\n")
-    return folder / "energy_uj"
-
-
-def test_rapl_counters_are_differences_of_packages_and_may_wrap(tmp_path: Path) -> None:
-    first = zone(tmp_path / "intel-rapl:0", "package-0", 1_000_000)
-    second = zone(tmp_path / "intel-rapl:1", "package-1", 9_000_000)
-    zone(tmp_path / "intel-rapl:0:0", "dram", 5)
-    with energy(tmp_path) as used:
-        first.write_text("3500000\n")
-        second.write_text("500000\n")  # wrapped at 10 J: 1 J to the end and 0.5 J after
-    packages = {name: joules for name, joules in used.joules.items() if "RAPL" in name}
-    assert packages == {"package-0 (RAPL)": pytest.approx(2.5), "package-1 (RAPL)": pytest.approx(1.5)}
-    assert used.total is not None
-    assert used.total >= 4.0 - 1e-9
-    assert used.seconds > 0
-
-
-def test_without_counters_energy_says_why(tmp_path: Path) -> None:
-    with energy(tmp_path) as used:
-        pass
-    assert any(reason.startswith("RAPL: no counters") for reason in used.reasons)
-    if not used.supported:
-        assert used.total is None
-        assert any(reason.startswith("NVML") for reason in used.reasons)
-
-
-def test_instructions_grow_with_the_work_and_name_their_backend() -> None:
-    need("valgrind")
-    awk = "BEGIN { for (i = 0; i < COUNT; i++) s += i }"
-    one, two, three = (counts.instructions(["awk", awk.replace("COUNT", str(n))]) for n in (10_000, 20_000, 30_000))
-    assert one.backend == counts.backend() in ("perf_event", "callgrind")
-    step = two.instructions - one.instructions
-    assert step > 10_000
-    assert three.instructions - two.instructions == pytest.approx(step, rel=0.02)
-    with pytest.raises(InputError, match="ended with code 7"):
-        counts.instructions(["sh", "-c", "exit 7"])
 
 
 def test_the_machine_agrees_with_the_system() -> None:

@@ -140,7 +140,7 @@ def test_check_many_keeps_the_order_and_reads_no_further_than_it_must() -> None:
     read = []
 
     def pairs():  # type: ignore[no-untyped-def]
-        for i in range(100):
+        for i in range(200):
             read.append(i)
             yield f"def f(): return {i % 3}", "assert f() == 0"
 
@@ -149,8 +149,8 @@ def test_check_many_keeps_the_order_and_reads_no_further_than_it_must() -> None:
         for outcome in sandbox.check_many(pairs()):
             verdicts.append(outcome.passed)
             if len(verdicts) == 10:
-                assert len(read) < 30
-    assert verdicts == [i % 3 == 0 for i in range(100)]
+                assert len(read) < 90
+    assert verdicts == [i % 3 == 0 for i in range(200)]
 
 
 def test_a_dead_jail_is_replaced(sandbox: Sandbox) -> None:

@@ -42,9 +42,11 @@ def nan(x): return float("nan")
 def raises(x): raise ValueError("no such thing")
 def crashes(x): os.kill(os.getpid(), signal.SIGSEGV)
 def leaves(x): os._exit(3)
+def exits(x): raise SystemExit(0)
 def hangs(x): time.sleep(60)
 def greedy(x): return float(len(bytearray(1 << 40)))
 def slow(x): time.sleep(0.05); return x
+def brief(x): time.sleep(0.002); return x
 """
 
 

@@ -94,7 +94,7 @@ def make_contender(spec: Spec, interface: str) -> Any:
     name = spec.name
     if name in entries() and entries()[name].card.kind == "contender":
         entry = entries()[name]
-        if entry.card.interface != interface:
+        if entry.card.interface != interface and name != "gold":  # every benchmark may tell of its own references
             raise InputError(f"{name} offers {entry.card.interface!r}; this benchmark needs {interface!r}.")
         return build(entry.load(), spec.options, name)
     if name.startswith("replay:"):

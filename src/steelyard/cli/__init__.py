@@ -8,7 +8,26 @@ from typing import Any
 
 import typer
 
-from steelyard.cli import claims, compare, doctor, list_, models, papers, pool, rank, report, run, score, show, view
+from steelyard.cli import (
+    agree,
+    claims,
+    compare,
+    doctor,
+    gain,
+    import_,
+    list_,
+    models,
+    papers,
+    pool,
+    profile,
+    rank,
+    report,
+    run,
+    score,
+    select,
+    show,
+    view,
+)  # fmt: skip
 from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError
 
 app = typer.Typer(
@@ -27,8 +46,13 @@ for panel, name, command in (
     (_LOOK, "doctor", doctor.doctor),
     (_WEIGH, "run", run.run),
     (_WEIGH, "score", score.score),
+    (_WEIGH, "import", import_.import_),
     (_ASK, "compare", compare.compare),
     (_ASK, "rank", rank.rank),
+    (_ASK, "agree", agree.agree),
+    (_ASK, "gain", gain.gain),
+    (_ASK, "select", select.select),
+    (_ASK, "profile", profile.profile),
     (_ASK, "claims", claims.claims),
     (_ASK, "papers", papers.papers),
     (_ASK, "report", report.report),

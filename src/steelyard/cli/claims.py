@@ -22,5 +22,5 @@ def claims(
     from steelyard.report.ledger import judge_and_print
 
     judge_and_print(
-        names or [], measure=measure, data=data, only=only, fail_on=fail_on, time=time, pool=pool, as_json=as_json
+        names or [], measure=measure, data=data, only=only, fail_on=fail_on, budget=time, pool=pool, as_json=as_json
     )

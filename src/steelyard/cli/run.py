@@ -19,7 +19,7 @@ def run(
     trials: int = typer.Option(None, "--trials", min=1, help="Repetitions of every cell."),
     time: str = typer.Option("", "--time", help="Start nothing new after so long: 90, 90s, 10m, 2h."),
     cell_timeout: str = typer.Option("300s", "--cell-timeout", help="Give up on one cell after so long."),
-    memory: str = typer.Option("", "--memory", help="Memory limit of each worker process, e.g. 4GiB."),
+    memory: str = typer.Option("", "--memory", help="Memory that each worker process may add, e.g. 4GiB."),
     workers: int = typer.Option(None, "--workers", min=0, help="Processes; 0 runs in this one. Timings run alone."),
     on: str = typer.Option("", "--on", help="ray or ray://host:port: run the same plan on a cluster."),
     seed: int = typer.Option(0, "--seed", help="Seed of trial 0; trial t uses seed + t."),

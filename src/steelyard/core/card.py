@@ -65,7 +65,9 @@ class Claim(_Strict):
     """A published statement made testable. docs/claims.md explains the grammar of each field.
 
     where: over case attributes. expect: over `contender`, `baseline`, `value`, `margin`, `rank`.
-    benchmark: which benchmark measures it, when it is not the card's own.
+    benchmark: which benchmark measures it, when it is not the card's own. trials: repetitions, when not the card's own.
+    unit: what is a sample, when it is not the cases: `trials` (seeds, on the cases that were asked for) or `draws`
+        (trial 0 is the value, the others are its resamples).
     """
 
     id: Name
@@ -83,6 +85,8 @@ class Claim(_Strict):
     scale: str
     check: str = ""
     benchmark: str = ""
+    unit: Literal["", "cases", "trials", "draws"] = ""
+    trials: int | None = None
 
     @model_validator(mode="after")
     def _scale_is_said(self) -> Claim:
@@ -111,7 +115,7 @@ class Card(_Strict):
     family: str = ""
     interface: Literal[
         "generator", "kernel", "engine", "transform", "learner", "estimator", "translator", "solver", "analysis",
-        "imported",
+        "model", "imported",
     ]  # fmt: skip
     entry: Annotated[str, Field(pattern=r"^([\w.]+:\w+)?$")] = ""
     paper: Paper | None = None

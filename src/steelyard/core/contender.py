@@ -9,6 +9,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from steelyard.core.errors import InputError, unknown
@@ -71,10 +72,17 @@ def config_of(instance: Any) -> dict[str, Any]:
 
 
 def source_hash(*things: Any) -> str:
-    """A hash over the files that define `things` (classes with their bases, functions, modules, instances)."""
+    """A hash over the files that define `things` (classes with their bases, functions, modules, instances), over files
+    themselves (paths), and over texts.
+
+    Of a compiled module it is the compiled file.
+    """
     digest = hashlib.sha256()
     holders: list[Any] = []
     for thing in things:
+        if isinstance(thing, str | Path):
+            digest.update(thing.encode() if isinstance(thing, str) else thing.read_bytes())
+            continue
         holder = thing if isinstance(thing, type | types.ModuleType | types.FunctionType) else type(thing)
         bases = holder.__mro__ if isinstance(holder, type) else (holder,)
         holders += [b for b in bases if getattr(b, "__module__", "") not in ("builtins", "typing", "abc")]

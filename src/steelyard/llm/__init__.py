@@ -14,18 +14,28 @@ from steelyard.llm.models import LocalModel, find_model, list_models
 
 Record = Callable[[Case, int, Outcome, float, float], None]
 
-__all__ = ["LocalModel", "Record", "find_model", "identity", "list_models", "pull", "run_model"]
+__all__ = ["LocalModel", "Record", "check", "find_model", "identity", "list_models", "pull", "run_model"]
 
 
-def identity(spec: Spec, card: Card) -> tuple[str, Mapping[str, Any]]:
-    """What stands behind a model spec: a hash of its checkpoint and solvers, and the options it runs with.
+def identity(spec: Spec, card: Card, bench: Any) -> tuple[str, Mapping[str, Any]]:
+    """What stands behind a model spec: a hash of its checkpoint, engine and solvers, and the options that go out.
 
     Raises InputError for an unknown model, solver or option, MissingError for a model that was not pulled.
     """
     from steelyard.llm.bridge import resolve
 
     chosen = resolve(spec, card)
-    return chosen.source, chosen.config
+    return chosen.source, chosen.config(bench)
+
+
+def check(spec: Spec, card: Card) -> None:
+    """Make sure that a model can be asked: provider known, its package importable, its key there. Nothing is sent.
+
+    Raises InputError or MissingError.
+    """
+    from steelyard.llm.bridge import model_of, resolve
+
+    model_of(resolve(spec, card), spec)
 
 
 def run_model(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import importlib.metadata
 import io
+import json
 import os
 import re
 import sys
@@ -20,25 +22,27 @@ from inspect_ai import eval as inspect_eval
 from inspect_ai.dataset import Sample
 from inspect_ai.hooks import Hooks, SampleEnd, TaskStart, hooks
 from inspect_ai.log import EvalSample
-from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, get_model
+from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, Model, get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
 from steelyard import catalog
 from steelyard.core.card import Card
-from steelyard.core.contender import build, config_of, source_hash
+from steelyard.core.contender import build, config_of, options_of, source_hash
 from steelyard.core.errors import InputError, MissingError, SteelyardError, unknown
 from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case, Status
 from steelyard.llm import Record
-from steelyard.llm.context import remember
+from steelyard.llm.context import TOKEN, TRAIL, Answers, remember
 from steelyard.llm.models import MODELS, find_model, path_of
-from steelyard.llm.provider import RAW
+from steelyard.llm.provider import CONTEXT, MAX_TOKENS, PARALLEL, RAW
+from steelyard.llm.scripted import PROVIDER as SCRIPT
 from steelyard.llm.server import stop_all
 
-GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
+GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "frequency_penalty", "presence_penalty")
 SERVER = ("threads", "parallel", "context")
+LOCAL_DEFAULTS = {"max_tokens": MAX_TOKENS, "context": CONTEXT, "parallel": PARALLEL}
 PROVIDER = ("base_url", "device", "tensor_parallel_size", "max_model_len")
 RAW_TAKERS = ("steelyard/", "vllm-completions/", "openai-api-completions/")
 LATE = "steelyard: the time of the run is up"
@@ -55,9 +59,17 @@ class Chosen:
     solvers: tuple[Any, ...]
     source: str
 
-    @property
-    def config(self) -> dict[str, Any]:
-        parts: dict[str, Any] = {"temperature": 0.0, **self.generation, **self.prompting, **self.model_args}
+    def sampling(self, bench: Any) -> dict[str, Any]:
+        """What goes out with every request: greedy unless the benchmark says otherwise, and the spec has the last word."""
+        asked = dict(getattr(bench, "generation", lambda **_: {})(**self.prompting))
+        if "stop" in asked:
+            asked["stop_seqs"] = asked.pop("stop")
+        return {"temperature": 0.0, **asked, **self.generation}
+
+    def config(self, bench: Any) -> dict[str, Any]:
+        """The options that are recorded beside every number."""
+        local = LOCAL_DEFAULTS if self.model.startswith("steelyard/") else {}
+        parts: dict[str, Any] = {**local, **self.sampling(bench), **self.prompting, **self.model_args}
         if self.solvers:
             parts["solvers"] = [{"name": s.steelyard_name, **config_of(s)} for s in self.solvers]
         return parts
@@ -66,12 +78,14 @@ class Chosen:
 def resolve(spec: Spec, card: Card) -> Chosen:
     """Find the model, sort its options, build its solvers. Raises InputError and MissingError before anything runs."""
     local = find_model(spec.name)
-    if local is None and "/" not in spec.name:
+    scripts = {e.name: e for e in catalog.contenders("model")}
+    if local is None and "/" not in spec.name and spec.name not in scripts:
         ours = [e.name for e in catalog.contenders("generator")]
-        raise unknown("model or contender", spec.name, [*(m.name for m in MODELS), *ours])
+        raise unknown("model or contender", spec.name, [*(m.name for m in MODELS), *scripts, *ours])
+    script = scripts[spec.name].load() if spec.name in scripts else None
     contender_scope = {o.name: o for o in card.options if o.scope == "contender"}
     generation, prompting, model_args = {}, {}, {}
-    arguments = SERVER if local else PROVIDER
+    arguments = tuple(options_of(script)) if script else SERVER if local else PROVIDER
     for option, value in spec.options.items():
         if option in GENERATION:
             generation[option] = value
@@ -92,52 +106,91 @@ def resolve(spec: Spec, card: Card) -> Chosen:
         solvers.append(build(entry.load(), part.options, part.name))
     if local is not None:
         path_of(local)
-        behind = local.sha256
+        behind = f"{local.sha256} xllamacpp {_version('xllamacpp')}"  # another engine gives other tokens
     else:
-        behind = spec.name
-    behind = hashlib.sha256("\0".join([behind, *map(source_hash, solvers)]).encode()).hexdigest()[:16]
-    name = f"steelyard/{local.name}" if local else spec.name
+        behind = source_hash(build(script, model_args, spec.name)) if script else spec.name
+    behind = hashlib.sha256("\0".join([behind, *map(_source, solvers)]).encode()).hexdigest()[:16]
+    name = f"steelyard/{local.name}" if local else f"{SCRIPT}/{spec.name}" if script else spec.name
     return Chosen(name, model_args, generation, prompting, tuple(solvers), behind)
 
 
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def model_of(chosen: Chosen, spec: Spec) -> Model:
+    """The model as Inspect has it; nothing is sent yet. Raises SteelyardError: no such provider, no package, no key."""
+    os.environ.setdefault("INSPECT_LOG_LEVEL", "error")
+    try:
+        with _quiet():
+            return get_model(chosen.model, config=GenerateConfig(), memoize=False, **chosen.model_args)
+    except SteelyardError:
+        raise
+    except Exception as error:  # a provider's own complaint
+        raise _explain(spec, error) from error
+
+
+def _source(solver: Any) -> str:
+    return source_hash(solver, *getattr(solver, "depends_on", ()))
+
+
 def make_task(
-    card: Card, bench: Any, cases: Sequence[Case], chosen: Chosen | None = None, name: str = "", epochs: int = 1
-) -> Task:
+    card: Card, bench: Any, cases: Sequence[Case], chosen: Chosen | None = None, name: str = "", epochs: int = 1,
+    seed: int = 0,
+) -> Task:  # fmt: skip
     """A whole Inspect task: one sample a case (id = case id), `generate` or the solvers, the benchmark's own score.
 
     A solver reads `visible_tests` from the sample's metadata and assembles programs with `llm.context.program_of`.
     """
-    prompting = dict(chosen.prompting) if chosen else {}
+    chosen = chosen or Chosen("", {}, {}, {}, (), "")
+    prompting = dict(chosen.prompting)
+    scripted = chosen.model.startswith(f"{SCRIPT}/")
     by_id = {case.id: case for case in cases}
-    generation = dict(getattr(bench, "generation", lambda **_: {})(**prompting))
-    if "stop" in generation:
-        generation["stop_seqs"] = generation.pop("stop")
-    generation |= dict(chosen.generation) if chosen else {}
-    chain = [s.solver() for s in chosen.solvers] if chosen and chosen.solvers else [generate()]
+    chain = [s.solver() for s in chosen.solvers] or [generate()]
     return Task(
         name=name or card.name.replace("-", "_"),
-        dataset=[_sample(bench, case, prompting) for case in cases],
+        dataset=[_sample(card, bench, case, prompting, scripted, seed) for case in cases],
         solver=[_in_time(), *chain],
         scorer=_scorer(card.primary.name, bench, by_id, prompting),
-        config=GenerateConfig(**{"temperature": 0.0, **generation}),
+        config=GenerateConfig(**chosen.sampling(bench)),
         epochs=epochs,
         fail_on_error=False,
         metadata={"benchmark": card.name, "version": card.version},
     )
 
 
-def _sample(bench: Any, case: Case, prompting: dict[str, Any]) -> Sample:
+def _sample(card: Card, bench: Any, case: Case, prompting: dict[str, Any], scripted: bool, seed: int) -> Sample:
     messages = bench.prompt(case, **prompting)
-    metadata: dict[str, Any] = {"attributes": dict(case.attributes)}
+    metadata: dict[str, Any] = {"attributes": dict(case.attributes), "run_seed": seed}
     if messages[0].role == "raw":
         metadata["raw"] = True
-    if hasattr(bench, "visible_tests"):
-        metadata["visible_tests"] = list(bench.visible_tests(case, **prompting))
+    for fact in ("visible_tests", "seed"):
+        if hasattr(bench, fact):
+            metadata[fact] = getattr(bench, fact)(case, **prompting)
+    chat = [_chat(m) for m in messages]
     if hasattr(bench, "program"):
         token = f"{id(bench)}/{case.id}"
-        remember(token, lambda output: str(bench.program(case, output, **prompting)))
-        metadata["steelyard_program"] = token
-    return Sample(id=case.id, input=[_chat(m) for m in messages], metadata=metadata, target="")
+        execute = (lambda program: str(bench.execute(case, program))) if hasattr(bench, "execute") else None
+        answers = _answers(card, bench, case, prompting) if scripted else None
+        remember(token, lambda output: str(bench.program(case, output, **prompting)), execute, answers)
+        metadata[TOKEN] = token
+        if scripted:
+            chat[0].metadata = {**(chat[0].metadata or {}), TOKEN: token}
+    return Sample(id=case.id, input=chat, metadata=metadata, target="")
+
+
+def _answers(card: Card, bench: Any, case: Case, prompting: dict[str, Any]) -> Answers:
+    """What a script knows: a right output, and the benchmark's verdict on any."""
+
+    def right(output: str) -> bool:
+        result = bench.score(case, output, **prompting)
+        metrics = result.metrics if isinstance(result, Outcome) else result
+        return bool(metrics.get(card.primary.name) == 1.0)
+
+    return Answers(case.id, bench.reference(case, **prompting), right)
 
 
 def _chat(message: Message) -> Any:
@@ -166,8 +219,10 @@ def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict
     def benchmark_score() -> Scorer:
         async def score(state: TaskState, target: Target) -> Score:
             case, output = cases[str(state.sample_id)], state.output.completion
+            trail = state.metadata.get(TRAIL)
+            tried = {TRAIL: trail} if trail and getattr(bench, "reads_trail", False) else {}
             try:
-                result = await asyncio.to_thread(bench.score, case, output, **prompting)
+                result = await asyncio.to_thread(bench.score, case, output, **prompting, **tried)
             except SteelyardError as error:  # no sandbox: the run ends, and no model is blamed for it
                 if _run is not None:
                     _run.broken = error
@@ -181,7 +236,7 @@ def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict
                     "metrics": dict(outcome.metrics),
                     "status": str(outcome.status),
                     "error": outcome.error,
-                    "artifacts": dict(outcome.artifacts),
+                    "artifacts": {**outcome.artifacts, **({TRAIL: json.dumps(trail, indent=1)} if trail else {})},
                 },
             )
 
@@ -280,21 +335,14 @@ def run(
     """Weigh one model spec over cells, a trial at a time (trial t has seed + t); logs stay in `log_dir`."""
     global _run
     chosen = resolve(spec, card)
-    os.environ.setdefault("INSPECT_LOG_LEVEL", "error")
-    try:
-        with _quiet():
-            model = get_model(chosen.model, config=GenerateConfig(), memoize=False, **chosen.model_args)
-    except SteelyardError:
-        raise
-    except Exception as error:  # a provider's own complaint: no key, no package
-        raise _explain(spec, error) from error
+    model = model_of(chosen, spec)
     cases = {case.id: case for case, _ in cells}
     _run = _Run(cases, record, None if time_s is None else time.monotonic() + time_s)
     try:
         for trial in sorted({t for _, t in cells}):
             todo = [case for case, t in cells if t == trial]
             _run.trial, _run.waiting, _run.cut = trial, {case.id for case in todo}, []
-            task = make_task(card, bench, todo, chosen)
+            task = make_task(card, bench, todo, chosen, seed=seed + trial)
             with _quiet():
                 logs = inspect_eval(
                     task, model=model, log_dir=log_dir, display="none", log_level="error", seed=seed + trial,
@@ -307,6 +355,8 @@ def run(
                 raise KeyboardInterrupt
             for data in _run.cut:
                 _record(_run, data.sample)
+            if _run.broken is not None:
+                raise _run.broken
             why = logs[0].error.message.strip() if logs[0].error is not None else ""
             if why and len(_run.waiting) == len(todo):
                 raise MissingError(f"{spec}: {why}", "Nothing was measured of it.")

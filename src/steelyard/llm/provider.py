@@ -20,9 +20,11 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 
 from steelyard.core.errors import unknown
 from steelyard.llm.models import MODELS, find_model, path_of
-from steelyard.llm.server import serve
+from steelyard.llm.server import require_engine, serve
 
-CONTEXT = 8192
+CONTEXT = 8192  # tokens of a request, where neither the spec nor the model says less
+MAX_TOKENS = 1024
+PARALLEL = 2
 RAW = "steelyard_raw"  # a user message with this in its metadata is text to continue, without a chat template
 
 
@@ -39,13 +41,14 @@ class LocalAPI(ModelAPI):
 
     def __init__(
         self, model_name: str, base_url: str | None = None, api_key: str | None = None,
-        config: GenerateConfig = GenerateConfig(), threads: int | None = None, parallel: int = 2, context: int | None = None,
+        config: GenerateConfig = GenerateConfig(), threads: int | None = None, parallel: int = PARALLEL, context: int | None = None,
         **_: Any,
     ) -> None:  # fmt: skip
         super().__init__(model_name, base_url, api_key, [], config)
         model = find_model(model_name)
         if model is None:
             raise unknown("model", model_name, [m.name for m in MODELS])
+        require_engine()
         self.model = model
         self.parallel = parallel
         self.settings = (path_of(model), min(context or CONTEXT, model.context), threads, parallel)
@@ -58,7 +61,7 @@ class LocalAPI(ModelAPI):
     ) -> ModelOutput:
         body: dict[str, Any] = {
             "temperature": config.temperature if config.temperature is not None else 0.0,
-            "max_tokens": config.max_tokens or 1024, "top_p": config.top_p, "top_k": config.top_k,
+            "max_tokens": config.max_tokens or MAX_TOKENS, "top_p": config.top_p, "top_k": config.top_k,
             "seed": config.seed, "stop": config.stop_seqs, "frequency_penalty": config.frequency_penalty,
             "presence_penalty": config.presence_penalty, "cache_prompt": False,
         }  # fmt: skip

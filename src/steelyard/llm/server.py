@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import os
 import threading
 import urllib.request
@@ -39,6 +40,12 @@ def serve(path: Path, context: int, threads: int | None = None, parallel: int = 
         return _RUNNING[key]
 
 
+def require_engine() -> None:
+    """Raises MissingError where llama.cpp is not installed."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise MissingError("local models need xllamacpp, which is not installed.", "pip install 'steelyard[models]'")
+
+
 def stop_all() -> None:
     """Stop every server of this process and free its memory; whoever holds a `Server` can start it again by `serve`."""
     with _LOCK:
@@ -53,12 +60,9 @@ atexit.register(stop_all)  # before the interpreter goes: a server thread must n
 def _start(path: Path, context: int, threads: int, parallel: int) -> Server:
     # OpenMP reads this once, when it is loaded: threads that spin while they wait starve the sandbox and one another
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        import xllamacpp
-    except ModuleNotFoundError as error:
-        raise MissingError(
-            "local models need xllamacpp, which is not installed.", "pip install 'steelyard[models]'"
-        ) from error
+    require_engine()
+    import xllamacpp
+
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = context * parallel

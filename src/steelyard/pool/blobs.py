@@ -28,9 +28,13 @@ def put_blob(store: Store, data: bytes) -> str:
     name = blob_name(key)
     if not store.exists(name):
         made = store.scratch / f"{key}.{os.getpid()}.{os.urandom(4).hex()}"
-        with pa.CompressedOutputStream(str(made), "zstd") as out:
-            out.write(data)
-        store.place(made, name)
+        try:
+            with pa.CompressedOutputStream(str(made), "zstd") as out:
+                out.write(data)
+            store.place(made, name)
+        except OSError:  # a full disk must not be filled with halves
+            made.unlink(missing_ok=True)
+            raise
     return key
 
 

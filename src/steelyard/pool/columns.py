@@ -40,6 +40,14 @@ def read_part(store: Store, part: Part, names: Sequence[str]) -> pa.Table:
     return found.select(names).cast(pa.schema([schema().field(name) for name in names]))
 
 
+def until(table: pa.Table, moment: float | None) -> pa.Table:
+    """The rows that were started by then (seconds since the epoch); all for None."""
+    if moment is None:
+        return table
+    started = np.asarray(codes(table, "started_at"), float)
+    return table.filter(started <= moment).unify_dictionaries().combine_chunks()
+
+
 def codes(table: pa.Table, name: str) -> Codes:
     """The codes of a text column, or the numbers of another one."""
     import pyarrow as pa
@@ -77,8 +85,9 @@ def joint(columns: Sequence[Codes]) -> Codes:
     return key
 
 
-def latest(table: pa.Table) -> pa.Table:
-    """One row for each cell and metric, as the view `latest` chooses it (pool.reading says how).
+def latest(table: pa.Table, runs: bool = False) -> pa.Table:
+    """One row for each cell and metric, as the view `latest` chooses it (pool.reading says how); with `runs` beside them
+    every number of earlier runs.
 
     table: with the columns of CELL, status, run and started_at. The order of rows is kept.
     """
@@ -96,6 +105,8 @@ def latest(table: pa.Table) -> pa.Table:
         kept[order[last]] = True
     if not ok.all():
         kept &= ok | ~np.isin(joint([cell, run]), _mended(cell, run, np.asarray(started, float), ok))
+    if runs:
+        kept |= ok
     return table.filter(kept) if not kept.all() else table
 
 

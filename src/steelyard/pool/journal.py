@@ -54,17 +54,17 @@ class Segment:
         self.rows = 0
 
     def append(self, rows: Sequence[list[Any]]) -> None:
-        """Hand `rows` to the operating system as one line. Raises OSError, having taken back what was half written."""
+        """Hand `rows` to the operating system as one line. What ends it early (OSError, Ctrl-C) takes the line back."""
         data = b"" if self.size else _line(list(COLUMNS))
         data += _line(rows)
         try:
             written = 0
             while written < len(data):
                 written += os.write(self._file, data[written:])
-        except OSError:
+            self.size += len(data)
+        except BaseException:  # a full disk, or Ctrl-C between writing and knowing it: the two must go on agreeing
             os.ftruncate(self._file, self.size)
             raise
-        self.size += len(data)
         self.rows += len(rows)
 
     def sync(self) -> None:

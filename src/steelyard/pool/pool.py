@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from steelyard.core.errors import InputError
 from steelyard.core.words import Measurement
-from steelyard.pool import blobs, cards, journal, parts, reading
+from steelyard.pool import blobs, cards, journal, parts, reading, selections
 from steelyard.pool.schema import COLUMNS, COUNTED, ResumeKey, conform, folder, plain_row, table_of
 from steelyard.pool.snapshot import Reader
 from steelyard.pool.store import open_store
@@ -38,17 +38,21 @@ class Pool:
     """Every measurement ever taken at one place: a folder, or any URL that fsspec opens (s3://, gs://, memory:// ...).
 
     path: the place; None means `default_path()`.
+    until: read it as it was then (seconds since the epoch): without what was started later; such a pool is read only.
     readonly: only read (works on a pool that cannot be written). Otherwise the pool is made where it does not exist,
         journals of writers that died are sealed, and an unwritable place raises MissingError here.
 
     Any number of processes and threads may write and read at once. A Pool may be pickled, and used after a fork.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, readonly: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, readonly: bool = False, until: float | None = None
+    ) -> None:
         self.path = os.fspath(path) if path is not None else default_path()
-        self.readonly = readonly
+        self.until = until
+        self.readonly = readonly = readonly or until is not None
         self.store = open_store(self.path, writing=not readonly)
-        self._reader = Reader(self.store, tidy=not readonly)
+        self._reader = Reader(self.store, tidy=not readonly, until=until)
         self._segment: journal.Segment | None = None
         self._begin_process()
         if not readonly:
@@ -63,7 +67,7 @@ class Pool:
         self._frozen: list[journal.Segment] = []  # closed to appends, not yet sealed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open, (self.path, self.readonly)
+        return _open, (self.path, self.readonly, self.until)
 
     def __enter__(self) -> Self:
         return self
@@ -217,6 +221,17 @@ class Pool:
         """The imported benchmarks, by name."""
         return cards.names(self.store)
 
+    # Saved selections of cases
+
+    def put_selection(self, name: str, cases: Mapping[str, Sequence[str]], made: Mapping[str, Any]) -> None:
+        """Keep a named list of cases (benchmark -> case ids) and how it was made; see pool.selections."""
+        with self._writing("storing a selection"):
+            selections.put_selection(self.store, name, cases, made)
+
+    def selection(self, name: str) -> dict[str, set[str]]:
+        """Benchmark -> case ids. Raises InputError with near names where the pool has no such selection."""
+        return selections.get_selection(self.store, name)
+
     # Reading
 
     def done(self, benchmark: str, *, retry_failed: bool = False, machine: str | None = None) -> set[ResumeKey]:
@@ -268,12 +283,12 @@ class Pool:
             wanted, lambda con: reading.encoded(con.sql(sql, params=values).to_arrow_reader(100_000))
         )
 
-    def newest(self, benchmark: str, columns: Sequence[str] = COLUMNS) -> pa.Table:
+    def newest(self, benchmark: str, columns: Sequence[str] = COLUMNS, *, runs: bool = False) -> pa.Table:
         """The newest number of each cell and metric of `benchmark` (as the view `latest`), text dictionary-encoded.
 
-        Holds `columns` and those that tell cells apart; much faster than SQL where a pool is large.
+        runs: and every number of earlier runs beside it (timings are compared within a run). Holds `columns` and those that tell cells apart; much faster than SQL where a pool is large.
         """
-        return self._reader.newest(benchmark, columns)
+        return self._reader.newest(benchmark, columns, runs)
 
     def counts(self, benchmark: str | None = None) -> list[dict[str, Any]]:
         """Rows, first and last start (seconds since the epoch) by the columns COUNTED; parts are counted once.
@@ -320,5 +335,5 @@ class Pool:
         return upkeep.check(self._reader)
 
 
-def _open(path: str, readonly: bool) -> Pool:
-    return Pool(path, readonly=readonly)
+def _open(path: str, readonly: bool, until: float | None) -> Pool:
+    return Pool(path, readonly=readonly, until=until)

@@ -47,9 +47,10 @@ class Snapshot:
 
 
 @contextmanager
-def connect(store: Store, snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(store: Store, snapshot: Snapshot, until: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB connection with the views `measurements` and `latest`, which can reach no file but the parts.
 
+    until: the views leave out what was started later (seconds since the epoch).
     SQL from a viewer or a command line runs here: no other file, no network, no extension, no setting can be touched.
     """
     import duckdb
@@ -70,7 +71,10 @@ def connect(store: Store, snapshot: Snapshot) -> Iterator[duckdb.DuckDBPyConnect
         elif names and isinstance(store, RemoteStore):
             con.register("_parts", store.dataset(names))
             sources.append("SELECT * FROM _parts")
-        con.execute(f"CREATE VIEW measurements AS {' UNION ALL BY NAME '.join(reversed(sources))}")
+        rows = " UNION ALL BY NAME ".join(reversed(sources))
+        if until is not None:
+            rows = f"SELECT * FROM ({rows}) WHERE started_at <= {float(until)!r}"
+        con.execute(f"CREATE VIEW measurements AS {rows}")
         con.execute(f"CREATE VIEW latest AS {LATEST.format(rows='measurements')}")
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")

@@ -20,6 +20,7 @@ INTEGERS = frozenset({"trial", "seed"})
 TEXTS = tuple(name for name in COLUMNS if name not in REALS | INTEGERS)
 DEFAULTS = {field.name: field.default for field in fields(Measurement) if field.default is not MISSING}
 REQUIRED = tuple(name for name in COLUMNS if name not in DEFAULTS)
+IMPORTED = "imported"  # the code version of what other tools measured: one for all, so that several files read as one
 WORDS = {"status": frozenset(map(str, Status)), "provenance": frozenset(map(str, Provenance))}
 
 _ROW = operator.attrgetter(*COLUMNS)
@@ -45,6 +46,7 @@ CELL = (*ResumeKey._fields, "metric")
 # What counts of the pool are told apart by.
 COUNTED = (
     "benchmark", "benchmark_version", "contender", "metric", "unit", "status", "provenance", "run", "machine",
+    "code_version",
 )  # fmt: skip
 
 

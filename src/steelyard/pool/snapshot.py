@@ -25,11 +25,12 @@ ATTEMPTS = 5  # a compaction may take parts away between the listing and the rea
 class Reader:
     """Lists and reads the parts and journals of one store.
 
-    tidy: move torn parts into `_torn/` (else only leave them out).
+    tidy: move torn parts into `_torn/` (else only leave them out). until: leave out what was started later.
     """
 
-    def __init__(self, store: Store, *, tidy: bool) -> None:
+    def __init__(self, store: Store, *, tidy: bool, until: float | None = None) -> None:
         self.store = store
+        self.until = until
         self.tidy = tidy
         self.problems: list[Problem] = []
         self._bad: set[tuple[str, str]] = set()
@@ -138,22 +139,25 @@ class Reader:
         """
 
         def ask(snapshot: reading.Snapshot) -> T:
-            with reading.connect(self.store, snapshot) as con:
+            with reading.connect(self.store, snapshot, self.until) as con:
                 return act(con)
 
         return self.over(benchmarks, ask)
 
-    def newest(self, benchmark: str, names: Iterable[str]) -> pa.Table:
-        """Columns of the newest number of each cell and metric of `benchmark`, text dictionary-encoded.
+    def newest(self, benchmark: str, names: Iterable[str], runs: bool = False) -> pa.Table:
+        """Columns of the newest number of each cell and metric of `benchmark`, text dictionary-encoded; see Pool.newest.
 
         Includes the columns that tell which one is the newest. The last table is kept while nothing changes.
         """
         from steelyard.pool import columns
 
         wanted = list(dict.fromkeys([*CELL, "status", "run", "started_at", *names]))
-        key = (benchmark, self.stamp(benchmark), *wanted)
+        key = (benchmark, self.stamp(benchmark), str(runs), *wanted)
         if self._newest[0] != key:
-            made = self.over([benchmark], lambda snapshot: columns.latest(columns.read(self.store, snapshot, wanted)))
+            made = self.over(
+                [benchmark],
+                lambda shot: columns.latest(columns.until(columns.read(self.store, shot, wanted), self.until), runs),
+            )
             if made.num_rows > KEPT_ROWS:
                 return made
             self._newest = (key, made)
@@ -167,8 +171,11 @@ class Reader:
 
         def add(snapshot: reading.Snapshot) -> list[tuple[Any, ...]]:
             fresh = [part for part in snapshot.parts if part not in self._counts]
-            self._counts |= {part: columns.count(columns.read_part(self.store, part, names)) for part in fresh}
-            waiting = snapshot.journal.select(names).unify_dictionaries().combine_chunks()
+            for part in fresh:
+                self._counts[part] = columns.count(
+                    columns.until(columns.read_part(self.store, part, names), self.until)
+                )
+            waiting = columns.until(snapshot.journal.select(names).unify_dictionaries().combine_chunks(), self.until)
             return [row for part in snapshot.parts for row in self._counts[part]] + columns.count(waiting)
 
         return self.over([benchmark] if benchmark is not None else None, add)

@@ -33,25 +33,29 @@ def backend() -> str:
 
 
 def instructions(argv: Sequence[str]) -> Count:
-    """User-space instructions of one run of `argv`.
+    """User-space instructions of one run of `argv` and of the processes it starts.
 
-    Raises MissingError where nothing counts here, InputError when the program fails.
+    Raises MissingError where nothing counts here or the program is not there, InputError when it fails.
     """
     how = backend()
     if not how:
         raise MissingError("instructions cannot be counted here.", "Install valgrind, or allow perf_event.")
+    if shutil.which(argv[0]) is None:
+        raise MissingError(f"{argv[0]} is not a program here.", "Install it, or give its full path.")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "counts")
         if how == "perf_event":
             command = ["perf", "stat", "-x,", "-e", "instructions:u", "-o", str(out), "--", *argv]
         else:
-            command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *argv]
-        done = subprocess.run(command, capture_output=True, text=True)
+            command = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes"]
+            command += [f"--callgrind-out-file={out}.%p", *argv]
+        done = subprocess.run(command, capture_output=True, errors="replace")
         if done.returncode != 0:
             raise InputError(f"{argv[0]} ended with code {done.returncode} under {how}.", done.stderr[-500:])
-        text = out.read_text()
-    pattern = r"^(\d+),," if how == "perf_event" else r"^(?:summary|totals): (\d+)"
-    found = re.search(pattern, text, re.MULTILINE)
+        text = "\n".join(file.read_text(errors="replace") for file in Path(folder).iterdir())
+    # one line for each kind of core under perf, one total for each process under callgrind
+    pattern = r"^(\d+),," if how == "perf_event" else r"^totals: (\d+)"
+    found = re.findall(pattern, text, re.MULTILINE)
     if not found:
         raise InputError(f"{how} gave no count.", text[-500:])
-    return Count(int(found[1]), how)
+    return Count(sum(map(int, found)), how)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 POWERCAP = Path("/sys/class/powercap")
-Counter = Callable[[], int]
+LOOK_S = 60.0
 
 
 @dataclass(slots=True)
@@ -34,46 +35,94 @@ class Energy:
         return sum(self.joules.values()) if self.joules else None
 
 
+@dataclass(slots=True)
+class _Counter:
+    """One counter. read: its value now. joules: of one step. wraps: where it begins again from 0, 0 for never."""
+
+    name: str
+    read: Callable[[], int]
+    joules: float
+    wraps: int = 0
+    last: int = 0
+    total: int = 0
+    trouble: str = ""
+
+    def step(self) -> None:
+        """Add what was used since the last look."""
+        if self.trouble:
+            return
+        try:
+            now = self.read()
+        except Exception as error:  # what was measured must not be lost to a counter that went away meanwhile
+            self.trouble = str(error)
+            return
+        spent, self.last = now - self.last, now
+        if spent < 0 and not self.wraps:
+            self.trouble = "the counter was set back (was the driver loaded again?)"
+        self.total += spent + self.wraps if spent < 0 else spent
+
+
 @contextmanager
-def energy(powercap: Path = POWERCAP) -> Iterator[Energy]:
+def energy(powercap: Path = POWERCAP, look_s: float = LOOK_S) -> Iterator[Energy]:
     """Measure the energy used within the context.
 
-    powercap: the sysfs folder of RAPL. A RAPL counter is read at the start and the end: a context in which it would
-    overflow twice (an hour or so) is too long.
+    powercap: the sysfs folder of RAPL. look_s: how often a counter that overflows is looked at meanwhile (RAPL's holds
+    262 kJ, nine minutes at 500 W). A GPU's counter moves every 20 to 100 ms: measure seconds, not milliseconds.
     """
     used = Energy()
     counters = [*_rapl(powercap, used.reasons), *_nvml(used.reasons)]
-    before = [read() for _, read, _, _ in counters]
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(look_s):
+            for counter in wrapping:
+                counter.step()
+
+    wrapping = [c for c in counters if c.wraps]
+    watcher = threading.Thread(target=watch, name="energy", daemon=True)
+    for counter in counters:
+        counter.last = counter.read()
+    if wrapping:
+        watcher.start()
     began = time.perf_counter()
     try:
         yield used
     finally:
         used.seconds = time.perf_counter() - began
-        for (name, read, joules, wraps), start in zip(counters, before, strict=True):
-            spent = read() - start
-            used.joules[name] = (spent + wraps if spent < 0 else spent) * joules
+        over.set()
+        if wrapping:
+            watcher.join()
+        for counter in counters:
+            counter.step()
+            if counter.trouble:
+                used.reasons.append(f"{counter.name}: {counter.trouble}")
+            else:
+                used.joules[counter.name] = counter.total * counter.joules
 
 
-def _rapl(powercap: Path, reasons: list[str]) -> Iterator[tuple[str, Counter, float, int]]:
-    # Packages only: cores and DRAM nested in a package (intel-rapl:0:0) are parts of it or would be counted twice.
-    zones = sorted(zone for zone in powercap.glob("*rapl:*") if zone.name.count(":") == 1)
+def _rapl(powercap: Path, reasons: list[str]) -> Iterator[_Counter]:
+    # Packages only, each once: zones nested in a package (intel-rapl:0:0) are its parts or stand beside it, `psys` holds
+    # the packages, and intel-rapl-mmio:0 is a package's second door.
+    zones = sorted(zone for zone in powercap.glob("intel-rapl:*") if zone.name.count(":") == 1)
     if not zones:
         reasons.append(f"RAPL: no counters in {powercap} (a virtual machine hides them)")
     for zone in zones:
         file = zone / "energy_uj"
         try:
-            file.read_text()
             name = (zone / "name").read_text().strip()
+            if not name.startswith("package"):
+                continue
+            file.read_text()
             wraps = int((zone / "max_energy_range_uj").read_text())
         except PermissionError:
             reasons.append(f"RAPL: {file} may not be read (chmod a+r {file}, as root)")
         except (OSError, ValueError) as error:
             reasons.append(f"RAPL: {zone.name}: {error}")
         else:
-            yield f"{name} (RAPL)", lambda file=file: int(file.read_text()), 1e-6, wraps  # type: ignore[misc]
+            yield _Counter(f"{name} (RAPL)", lambda file=file: int(file.read_text()), 1e-6, wraps)  # type: ignore[misc]
 
 
-def _nvml(reasons: list[str]) -> Iterator[tuple[str, Counter, float, int]]:
+def _nvml(reasons: list[str]) -> Iterator[_Counter]:
     try:
         import pynvml
     except ImportError:
@@ -92,4 +141,4 @@ def _nvml(reasons: list[str]) -> Iterator[tuple[str, Counter, float, int]]:
             reasons.append(f"NVML: GPU {number}: {error}")
         else:
             read = lambda handle=handle: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))  # noqa: E731
-            yield f"GPU {number} (NVML)", read, 1e-3, 0
+            yield _Counter(f"GPU {number} (NVML)", read, 1e-3)

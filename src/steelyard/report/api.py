@@ -50,16 +50,22 @@ def compare(
 
 
 def rank(
-    benchmarks: Sequence[str] = (), *, metric: str = "", where: str = "", pool: Pool | None = None
+    benchmarks: Sequence[str] = (),
+    *,
+    metric: str = "",
+    where: str = "",
+    method: str = "bradley-terry",
+    pool: Pool | None = None,
 ) -> list[dict[str, Any]]:
     """Rows as `steelyard rank --json` gives them; all benchmarks in the pool when none is named."""
     from steelyard.pool import Pool as Store
-    from steelyard.report.ranking import load_all, measured, ranking_of, rows_of
+    from steelyard.report.ranking import field_of, load_all, measured, ranking_of, rows_of
     from steelyard.stats.claims import compile_where
 
     store = pool or Store(readonly=True)
     sets = load_all(store, benchmarks or measured(store), metric, compile_where(where) if where else None)
-    return rows_of(ranking_of(sets))
+    field = field_of(sets)
+    return rows_of(ranking_of(field, method), field.odd)
 
 
 def judge(names: Sequence[str] = (), *, measure: bool = False, pool: Pool | None = None) -> list[dict[str, Any]]:

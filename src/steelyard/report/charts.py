@@ -229,6 +229,13 @@ def render(spec: dict[str, Any], label: str) -> Markup:
     return inline(vl_convert.vegalite_to_svg(_cleaned(spec), allowed_base_urls=[]), label)
 
 
+def document(spec: dict[str, Any]) -> str:
+    """A Vega-Lite specification as an SVG document of its own, to be kept as a file; colours are the specification's."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(_cleaned(spec), allowed_base_urls=[]))
+
+
 def _cleaned(part: Any) -> Any:
     if isinstance(part, dict):
         return {k: _cleaned(v) for k, v in part.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def estimate_of(scores: Scores, contender: str) -> Estimate:
 
     values = scores.of(contender)
     if scores.metric.kind in TIMES:
+        values = scores.together([contender])[0] if scores.card.timing else values
         whole = values[:, ~np.isnan(values).any(axis=0)] if values.size else values
         series = np.exp(np.log(whole).mean(axis=0)) if whole.size and (whole > 0).all() else values.ravel()
         return estimate(series, scores.metric.kind)
@@ -38,17 +40,24 @@ def estimate_of(scores: Scores, contender: str) -> Estimate:
 
 
 def comparison_of(scores: Scores, contender: str, baseline: str, margin: float | None = None) -> Comparison:
-    """`contender` against `baseline`, paired by case (and by round for times)."""
+    """`contender` against `baseline`, paired by case (and by round for times: rounds of one and the same run)."""
     from steelyard.stats.compare import compare
 
-    return compare(
-        scores.of(contender),
-        scores.of(baseline),
+    timing = scores.card.timing and scores.metric.kind in TIMES
+    ours, theirs = scores.together([contender, baseline]) if timing else map(scores.of, (contender, baseline))
+    done = compare(
+        ours,
+        theirs,
         scores.metric.kind,
         scores.metric.direction,
         groups=scores.groups if scores.metric.kind not in TIMES else None,
         margin=margin,
     )
+    apart = timing and bool(np.isnan(ours).all())
+    if apart and not any(np.isnan(scores.of(name)).all() for name in (contender, baseline)):
+        again = f'steelyard run {scores.card.name} --with "{baseline}" --with "{contender}"'
+        return replace(done, notes=[f"never timed in one run with {baseline}; measure them together:  {again}"])
+    return done
 
 
 def table(scores: Scores, baseline: str, margin: float | None = None) -> list[dict[str, Any]]:
@@ -94,7 +103,7 @@ def shown(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     for row in rows:
         unit = row["unit"]
         against, words = ("1.00x", "baseline") if row["baseline"] else ("", "")
-        if "ratio" in row:
+        if "ratio" in row and not math.isnan(row["ratio"]):
             against = f"{row['ratio']:.2f}x [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
         elif "difference" in row:
             against = f"{row['difference']:+.3g} [{row['difference_low']:+.3g}, {row['difference_high']:+.3g}]"
@@ -135,6 +144,7 @@ def compare_and_print(
     *,
     metric: str = "",
     where: str = "",
+    selection: str = "",
     measure: bool = False,
     margin: float | None = None,
     data: str | None = None,
@@ -153,8 +163,14 @@ def compare_and_print(
         raise InputError("compare needs two different contenders or more.", "The first is the one compared with.")
     keep: Where | None = compile_where(where) if where else None
     with Pool(pool, readonly=not measure) as store:
+        if selection:
+            from steelyard.report.ranking import within
+
+            keep = within(store.selection(selection).get(parse_spec(on).name, set()), keep)
         if measure:
-            weigh_visibly(on, names, pool=store, data=data, where=keep, trials=trials, limit=limit)
+            done = weigh_visibly(on, names, pool=store, data=data, where=keep, trials=trials, limit=limit)
+            if done.stopped:
+                raise KeyboardInterrupt
         scores = load(store, parse_spec(on).name, metric, contenders=names, where=keep)
     for name in names:
         if np.isnan(scores.of(name)).all() and not any(f[0] == name for f in scores.failures):

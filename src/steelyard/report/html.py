@@ -22,7 +22,7 @@ from steelyard.report.untrusted import visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-VERDICTS = ("holds", "fails", "undecided", "out of reach")
+STATES = ("holds", "fails", "undecided", "out of reach", "not measured")
 _BLANK: dict[str, Any] = dict.fromkeys(("reason", "unit", "statistic", "metric"), "") | {
     "typical": None, "more_needed": None, "notes": [],
 }  # fmt: skip
@@ -58,7 +58,7 @@ def write_report(benchmarks: list[str], out: Path, pool: str | None = None) -> P
 
 def cards_of(sections: Sequence[Section]) -> list[str]:
     """The cards whose claims the page judges: the benchmarks', then those of the contenders and solvers weighed."""
-    names = [s.card.name for s in sections]
+    names = [s.card.name for s in sections if s.card.name in catalog.entries()]  # an imported one makes no claims
     for source in (source for s in sections for source in s.sources):
         try:
             names += [part.name for part in walk(parse_spec(source.contender)) if part.name in catalog.entries()]
@@ -141,17 +141,17 @@ def papers(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for row in ledger:
         machines = row.get("machine") or []
         shown = _named(machines) if isinstance(machines, list) and machines else machines or ""
-        cards.setdefault(str(row["card"]), []).append({**_BLANK, **row, "machine": shown})
+        cards.setdefault(str(row["card"]), []).append({**_BLANK, "state": row["verdict"], **row, "machine": shown})
     return [{"card": card, "claims": rows, "tally": tally(rows)} for card, rows in cards.items()]
 
 
 def tally(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """How many claims have each verdict, with the place of each in a bar (percent)."""
+    """How many claims are in each state, with the place of each in a bar (percent)."""
     out, at = [], 0.0
-    for verdict in VERDICTS:
-        n = sum(1 for row in ledger if row["verdict"] == verdict)
+    for state in STATES:
+        n = sum(1 for row in ledger if row.get("state", row["verdict"]) == state)
         width = 100 * n / len(ledger) if ledger else 0.0
-        out.append({"verdict": verdict, "n": n, "x": round(at, 3), "width": round(width, 3)})
+        out.append({"verdict": state, "n": n, "x": round(at, 3), "width": round(width, 3)})
         at += width
     return out
 

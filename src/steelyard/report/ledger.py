@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,47 +11,30 @@ import numpy as np
 from steelyard import catalog
 from steelyard.catalog.suites import papers
 from steelyard.core.card import Card, Claim
-from steelyard.core.contender import options_of
-from steelyard.core.errors import MEASURED_FAILURE, InputError, MissingError, SteelyardError, unknown
-from steelyard.core.spec import Spec, parse_spec
-from steelyard.core.words import Direction, Kind
-from steelyard.report.results import Scores, load
+from steelyard.core.errors import MEASURED_FAILURE, MissingError, SteelyardError, unknown
+from steelyard.core.spec import parse_spec
+from steelyard.report.evidence import Member, NotMeasuredError, OutOfReachError, data_for, member_of, table_of
 from steelyard.report.terminal import console, interval, number, print_json, print_table
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool
-    from steelyard.stats.claims import Judgement, Table
+    from steelyard.stats.claims import Judgement
 
 VERDICTS = ("holds", "fails", "undecided", "out of reach")
-
-
-class OutOfReachError(Exception):
-    """What a claim needs and this machine lacks."""
-
-
-class NotMeasuredError(Exception):
-    """What a claim needs and the pool lacks."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One member of a claim's side: where its numbers are. `benchmark` is a spec with the options that belong to it."""
-
-    text: str
-    spec: Spec
-    benchmark: Spec
-    published: bool = False
+STATES = (*VERDICTS, "not measured")  # what a row shows: its verdict, or that there is none yet
 
 
 def judgements(
     pool: Pool, names: Sequence[str] = (), *, measure: bool = False, data: str | None = None, only: Sequence[str] = (),
     time_s: float | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """One row a claim: card, claim, says, published, source, verdict, value, low, high, typical, scale, machine, reason.
+    """One row a claim: card, claim, says, published, source, state, verdict, value, low, high, scale, reason, ...
 
+    state: the verdict, or `not measured` where there is none (verdict is then empty); reason says what is lacking.
     names: cards (all with claims when empty). measure: take what the pool lacks first. only: claim ids.
     """
     rows = []
+    deadline = None if time_s is None else time.monotonic() + time_s
     for name in names or sorted(catalog.entries()):
         entry = catalog.find(name)
         card = entry.full()
@@ -63,17 +43,19 @@ def judgements(
             raise unknown("claim", odd[0], ids, where=card.name)
         for claim in card.claims:
             if not only or claim.id in only:
-                rows.append(_row(pool, entry, card, claim, measure, data, time_s))
+                left = None if deadline is None else deadline - time.monotonic()
+                go_on = measure and (left is None or left > 0)
+                rows.append(_row(pool, entry, card, claim, go_on, data, left))
     return rows
 
 
 def _row(
     pool: Pool, entry: catalog.Entry, card: Card, claim: Claim, measure: bool, data: str | None, time_s: float | None
 ) -> dict[str, Any]:
-    from steelyard.stats.claims import out_of_reach
+    from steelyard.stats.claims import Judgement, out_of_reach
 
     machines: list[str] = []
-    reason = ""
+    judged: Judgement | None = None
     try:
         judged = _judge(pool, entry, card, claim, measure, data, time_s, machines)
         reason = judged.detail
@@ -82,13 +64,14 @@ def _row(
     except MissingError as error:
         judged, reason = out_of_reach(error.what), error.what
     except NotMeasuredError as error:
-        judged, reason = None, f"not measured yet: {error}"
+        reason = str(error)
     except SteelyardError as error:
-        judged, reason = None, f"cannot be judged: {error.what}"
+        reason = f"cannot be judged: {error.what}"
+        judged = Judgement("undecided", detail=reason)
     return {
         "card": card.name, "row": card.row, "claim": claim.id, "says": claim.says, "source": claim.source,
         "published": claim.expect, "statistic": f"{claim.over} of {claim.statistic}", "metric": claim.metric,
-        "verdict": judged.verdict if judged else "undecided",
+        "state": judged.verdict if judged else "not measured", "verdict": judged.verdict if judged else "",
         "value": judged.value if judged else float("nan"),
         "low": judged.low if judged else float("nan"),
         "high": judged.high if judged else float("nan"),
@@ -115,17 +98,17 @@ def _judge(
     if catalog.find(home.name).card.kind != "benchmark":
         raise NotMeasuredError(f"claim {claim.id!r} names no benchmark that measures it")
     sides = [
-        [_member(text, home) for text in side.members] if side is not None else [] for side in (contender, baseline)
+        [member_of(text, home) for text in side.members] if side is not None else [] for side in (contender, baseline)
     ]
     everyone = [*sides[0], *sides[1]]
     if any(n == "rank" for n, _ in expect.reads) and not sides[1]:
         raise NotMeasuredError(f"claim {claim.id!r} asks for a rank and names no field (baseline)")
     if measure:
-        _measure(pool, everyone, data, where, time_s)
+        _measure(pool, everyone, data, where, time_s, claim.trials)
     tables = {}
     for key in {key for _, key in expect.reads} - {"margin"} or {""}:
         metric = key or claim.metric
-        tables[key] = _table(pool, entry, sides, metric, where, data, machines)
+        tables[key] = table_of(pool, entry, sides, metric, where, data, machines, claim.unit)
     return judge(claim, Samples(tables))
 
 
@@ -151,144 +134,34 @@ def _check_needs(claim: Claim, data: str | None) -> None:
             raise OutOfReachError(f"needs {need}")
 
 
-def _member(text: str, home: Spec) -> Member:
-    """Split the options of a member into the benchmark's and its own."""
-    if text.startswith("published:"):
-        return Member(text, parse_spec(text.removeprefix("published:")), home, published=True)
-    for word in ("gold", "data", "audit"):
-        if text == word:
-            text = "gold"
-    spec = parse_spec(text)
-    own = dict(spec.options)
-    bench_name = str(own.pop("benchmark", home.name))
-    bench = catalog.benchmark(bench_name).card
-    theirs = {o.name for o in bench.options if o.scope == "benchmark"}
-    entry = catalog.entries().get(spec.name)
-    mine = set()
-    if entry is not None and entry.card.kind == "contender":
-        mine = {field.replace("_", "-") for field in options_of(entry.load())} | set(options_of(entry.load()))
-    moved = {k: own.pop(k) for k in list(own) if k in theirs and k not in mine}
-    options = {**(dict(home.options) if bench_name == home.name else {}), **moved}
-    return Member(text, Spec(spec.name, own, spec.solvers), Spec(bench_name, options))
+def _measure(
+    pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None, trials: int | None
+) -> None:  # fmt: skip
+    """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved.
 
-
-def _measure(pool: Pool, members: Sequence[Member], data: str | None, where: Any, time_s: float | None) -> None:
-    """Weigh what the pool lacks, one run for each benchmark, all contenders of a comparison interleaved."""
+    A contender that nobody has written yet is left out: the table then says what the pool lacks of it.
+    """
     from steelyard.report.running import weigh_visibly
     from steelyard.weigh import Budget
 
     wanted: dict[str, list[str]] = {}
     for member in members:
-        if not member.published:
+        text = catalog.benchmark(member.benchmark.name).card.interface == "generator"  # then it may be any model
+        known = text or ":" in member.spec.name or member.spec.name in catalog.entries()
+        if known and not member.published:
             wanted.setdefault(str(member.benchmark), []).append(str(member.spec))
     for benchmark, specs in wanted.items():
         keep = where if where.text else None
-        weigh_visibly(
-            benchmark, list(dict.fromkeys(specs)), pool=pool, data=_data_for(parse_spec(benchmark).name, data),
-            where=keep, budget=Budget(time_s=time_s),
+        done = weigh_visibly(
+            benchmark, list(dict.fromkeys(specs)), pool=pool, data=data_for(parse_spec(benchmark).name, data),
+            where=keep, trials=trials, budget=Budget(time_s=time_s),
         )  # fmt: skip
-
-
-def _data_for(benchmark: str, data: str | None) -> str | None:
-    """`--data` is a file, or a folder with one file or folder for each benchmark, named like it or as its card says."""
-    if data is None or not Path(data).is_dir():
-        return data
-    named = catalog.benchmark(benchmark).card.data
-    names = {named} if named else {benchmark, benchmark.replace("-", "_")}
-    found = sorted(p for p in Path(data).iterdir() if p.name.split(".")[0] in names)
-    return str(found[0]) if found else None
-
-
-def _table(
-    pool: Pool, entry: catalog.Entry, sides: Sequence[Sequence[Member]], metric: str, where: Any, data: str | None,
-    machines: list[str],
-) -> Table:  # fmt: skip
-    from steelyard.stats.claims import Table
-
-    if any(m.published for side in sides for m in side):
-        return _published_table(entry, sides, metric, where)
-    scores: dict[str, Scores] = {}
-    for member in {m.text: m for side in sides for m in side}.values():
-        try:
-            scores[member.text] = _scores(pool, member, metric, where, data)
-        except InputError as error:
-            raise NotMeasuredError(error.what) from error
-        machines += scores[member.text].machines
-    first = next(iter(scores.values()))
-    keys = {text: _keys(s) for text, s in scores.items()}
-    shared = [k for k in keys[next(iter(keys))] if k and all(k in other for other in keys.values())]
-    if not shared:
-        raise NotMeasuredError("the contenders share no case")
-    arrays = {text: s.values[0][[keys[text].index(k) for k in shared]] for text, s in scores.items()}
-    rounds = min(a.shape[1] for a in arrays.values())
-    timing = first.card.timing
-    varies = any(np.nanmax(np.ptp(a, axis=1), initial=0.0) > 0 for a in arrays.values() if a.shape[1] > 1)
-    unit = ("trials" if varies and rounds > 1 else "none") if timing else "cases"
-    if unit == "none":
-        arrays = {text: a[:, :1] for text, a in arrays.items()}
-    elif timing:
-        arrays = {text: a[:, :rounds] for text, a in arrays.items()}
-    at = [keys[next(iter(keys))].index(k) for k in shared]
-    contender, baseline = ({m.text: arrays[m.text] for m in side} for side in sides)
-    return Table(
-        contender,
-        baseline,
-        first.metric.kind,
-        first.metric.direction,
-        unit,  # type: ignore[arg-type]
-        [first.groups[i] for i in at] if unit == "cases" else None,
-    )
-
-
-def _scores(pool: Pool, member: Member, metric: str, where: Any, data: str | None) -> Scores:
-    from steelyard.weigh.plan import version_of
-
-    card = catalog.benchmark(member.benchmark.name).card
-    version = None
-    if member.benchmark.options or data is not None:
-        version = version_of(card, member.benchmark, _data_for(card.name, data))
-    keep = where if where.text else None
-    return load(pool, card.name, metric, contenders=[str(member.spec)], where=keep, version=version)
-
-
-def _keys(scores: Scores) -> list[str]:
-    """What a case is called in the benchmarks it is shared with: its `pair`, else its id."""
-    return [str(a.get("pair") or c) for a, c in zip(scores.attributes, scores.cases, strict=True)]
-
-
-def _published_table(entry: catalog.Entry, sides: Sequence[Sequence[Member]], metric: str, where: Any) -> Table:
-    """Figures from the paper: `published.csv` beside the card. Each option of a member filters by attribute."""
-    from steelyard.stats.claims import Table
-
-    path = entry.path.parent / "published.csv"
-    if not path.is_file():
-        raise NotMeasuredError(f"{entry.name} has no published.csv")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [dict(r, attributes=json.loads(r["attributes"])) for r in csv.DictReader(file)]
-
-    def pick(member: Member) -> dict[str, float]:
-        name = member.spec.name
-        found = {}
-        for row in rows:
-            attributes = {**row["attributes"], "case": row["case"], "contender": row["contender"]}
-            named = name.startswith("all") or name in (row["contender"], attributes.get("set"))
-            fits = all(str(attributes.get(k)) == str(v) for k, v in member.spec.options.items())
-            if row["metric"] == metric and named and fits and (not where.text or where(attributes)):
-                found[row["case"]] = float(row["value"])
-        if not found:
-            raise NotMeasuredError(f"published.csv of {entry.name} has no {metric} of {member.text}")
-        return found
-
-    values = {m.text: pick(m) for side in sides for m in side}
-    shared = [c for c in next(iter(values.values())) if all(c in v for v in values.values())]
-    if not shared:
-        raise NotMeasuredError("the published figures share no case")
-    contender, baseline = ({m.text: np.array([values[m.text][c] for c in shared]) for m in side} for side in sides)
-    return Table(contender, baseline, Kind.REAL, Direction.HIGHER, "none")
+        if done.stopped:
+            raise KeyboardInterrupt
 
 
 def judge_and_print(
-    names: Sequence[str], *, measure: bool, data: str | None, only: str, fail_on: str, time: str, pool: str | None,
+    names: Sequence[str], *, measure: bool, data: str | None, only: str, fail_on: str, budget: str, pool: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """`steelyard claims`."""
@@ -296,18 +169,18 @@ def judge_and_print(
     from steelyard.report.running import seconds
 
     wanted = [w.strip() for w in fail_on.split(",") if w.strip()]
-    if odd := [w for w in wanted if w not in VERDICTS]:
-        raise unknown("verdict", odd[0], VERDICTS, where="--fail-on")
+    if odd := [w for w in wanted if w not in STATES]:
+        raise unknown("verdict", odd[0], STATES, where="--fail-on")
     with Pool(pool, readonly=not measure) as store:
         rows = judgements(
             store, names, measure=measure, data=data, only=[o.strip() for o in only.split(",") if o.strip()],
-            time_s=seconds(time, "--time") if time else None,
+            time_s=seconds(budget, "--time") if budget else None,
         )  # fmt: skip
     if as_json:
         print_json(rows)
     else:
         print_ledger(rows)
-    if any(row["verdict"] in wanted for row in rows):
+    if any(row["state"] in wanted for row in rows):
         raise SystemExit(MEASURED_FAILURE)
 
 
@@ -319,15 +192,15 @@ def print_ledger(rows: Sequence[dict[str, Any]]) -> None:
         if here and r["low"] != r["high"]:
             here += f" {interval(r['low'], r['high'])}"
         typical = f"; typical case {number(r['typical'][0])}" if r["typical"] else ""
-        why = r["reason"] if r["verdict"] == "out of reach" or not here else ""
-        if r["verdict"] == "undecided" and r["more_needed"]:
+        why = r["reason"] if r["state"] == "out of reach" or not here else ""
+        if r["state"] == "undecided" and r["more_needed"]:
             why = f"about {r['more_needed']} more {r['unit']} would settle it"
         shown.append(
             {"claim": f"{r['card']}/{r['claim']}", "says": r["says"], "published": r["published"],
-             "here": here + typical, "verdict": r["verdict"], "scale": r["scale"].split(":")[0], "why": why}
+             "here": here + typical, "verdict": r["state"], "scale": r["scale"].split(":")[0], "why": why}
         )  # fmt: skip
     print_table(shown, ["claim", "published", "here", "verdict", "scale", "why"])
-    count = {v: sum(r["verdict"] == v for r in rows) for v in VERDICTS}
+    count = {v: sum(r["state"] == v for r in rows) for v in STATES}
     console().print(f"\n{len(rows)} claims: " + ", ".join(f"{n} {v}" for v, n in count.items() if n))
 
 
@@ -342,7 +215,7 @@ def print_papers(*, pool: str | None, as_json: bool) -> None:
     for paper in papers():
         here = [n for n in paper["names"] if n in catalog.entries()]
         mine = [r for r in rows if r["row"] == paper["row"]]
-        count = {v: sum(r["verdict"] == v for r in mine) for v in VERDICTS}
+        count = {v: sum(r["state"] == v for r in mine) for v in STATES}
         out.append({**paper, "here": here, "claims": len(mine), **count,
                     "command": f"steelyard claims {' '.join(dict.fromkeys(r['card'] for r in mine))}" if mine else ""})  # fmt: skip
     if as_json:
@@ -350,7 +223,7 @@ def print_papers(*, pool: str | None, as_json: bool) -> None:
         return
     shown = [
         {"row": p["row"], "system": p["system"], "arXiv": p["arxiv"], "claims": p["claims"] or "",
-         **{v: p[v] or "" for v in VERDICTS}, "": p["command"] if p["here"] else "not weighable yet"}
+         **{v: p[v] or "" for v in STATES}, "": p["command"] if p["here"] else "not weighable yet"}
         for p in out
     ]  # fmt: skip
-    print_table(shown, ["row", "system", "arXiv", "claims", *VERDICTS, ""])
+    print_table(shown, ["row", "system", "arXiv", "claims", *STATES, ""])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from steelyard import catalog
 from steelyard.core.card import Card
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.words import Metric
+from steelyard.pool.schema import IMPORTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,8 @@ Where = Callable[[Mapping[str, Any]], bool]
 class Scores:
     """One metric. values: (contenders, cases, trials), NaN where there is no number.
 
+    rounds: (run, trial) of each place of the last axis. Timings of several runs stand one after the other, so that what
+    has the same place was taken side by side; of everything else the last run counts (and run is "").
     failures: (contender, case, trial, status, error) of cells that failed. version: the benchmark's version shown.
     machines: the fingerprints the numbers were taken on (JSON).
     """
@@ -41,12 +44,25 @@ class Scores:
     values: NDArray[np.float64]
     failures: list[tuple[str, str, int, str, str]]
     machines: list[str]
+    rounds: list[tuple[str, int]] = field(default_factory=list)
 
     def of(self, contender: str) -> NDArray[np.float64]:
         """(cases, trials) of one contender; InputError when the pool has nothing of it."""
         if contender not in self.contenders:
             raise unknown("contender", contender, self.contenders, where=f"the measurements of {self.card.name}")
         return self.values[self.contenders.index(contender)]
+
+    def together(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """(names, cases, rounds): of each case the rounds in which all `names` have a number, the newest of them, as many
+        as the case with the fewest has; NaN on a case without any.
+        """
+        values = np.stack([self.of(name) for name in names])
+        full = ~np.isnan(values).any(axis=0)
+        count = min((n for n in full.sum(axis=1).tolist() if n), default=1)
+        out = np.full((len(names), len(self.cases), count), np.nan)
+        for case in np.flatnonzero(full.any(axis=1)):
+            out[:, case] = values[:, case, np.flatnonzero(full[case])[-count:]]
+        return out
 
 
 def card_of(pool: Pool, benchmark: str) -> Card:
@@ -85,10 +101,11 @@ _COLUMNS = ("value", "error", "case_attributes", "case_group", "machine", "prove
 
 
 def cells_of(pool: Pool, card: Card, version: str) -> Cells:
-    """The newest numbers of every metric. Timings of a contender count from the machine it was measured on last."""
+    """The newest numbers of every metric. Timings of a contender count from the machine it was measured on last, and
+    those of earlier runs too: they are paired within a run."""
     from steelyard.pool.columns import codes, words
 
-    table = pool.newest(card.name, _COLUMNS)
+    table = pool.newest(card.name, _COLUMNS, runs=card.timing)
     of_version = codes(table, "benchmark_version") == _place(words(table, "benchmark_version"), version)
     table = table if of_version.all() else table.filter(of_version)
     who, started = codes(table, "contender"), np.asarray(codes(table, "started_at"), float)
@@ -167,8 +184,9 @@ def scores_of(
             + (" on the cases kept by --where." if where else "."),
             f"Measure it first:  steelyard run {cells.card.name}",
         )
-    values = np.full((len(names), len(kept), 1 + int(trial[wanted].max())), np.nan)
-    values[row_of[who[wanted]], column_of[case[wanted]], trial[wanted]] = codes(table, "value")[wanted]
+    rounds, place = _rounds(table, wanted, cells.card.timing)
+    values = np.full((len(names), len(kept), len(rounds)), np.nan)
+    values[row_of[who[wanted]], column_of[case[wanted]], place] = codes(table, "value")[wanted]
     ok = codes(table, "status") == _place(words(table, "status"), "ok")
     lost = wanted[~ok[wanted]]
     failures = list(
@@ -180,8 +198,25 @@ def scores_of(
     machines = sorted(set(_picked(table, "machine", wanted)))
     return Scores(
         cells.card, metric, cells.version, names, [ids[i] for i in kept], [groups[i] for i in kept],
-        [facts[i] for i in kept], values, failures, machines,
+        [facts[i] for i in kept], values, failures, machines, rounds,
     )  # fmt: skip
+
+
+def _rounds(table: pa.Table, rows: NDArray[np.int64], timing: bool) -> tuple[list[tuple[str, int]], NDArray[np.int64]]:
+    """The rounds of `Scores`, in order of time, and the place of each row among them."""
+    from steelyard.pool.columns import codes, words
+
+    trial = codes(table, "trial")[rows]
+    if not timing:
+        return [("", t) for t in range(1 + int(trial.max()))], trial
+    run, started = codes(table, "run")[rows], np.asarray(codes(table, "started_at"), float)[rows]
+    known, found = words(table, "run"), np.unique(run)
+    began = {int(r): float(started[run == r].min()) for r in found}
+    pairs, place = np.unique(np.stack([run, trial]), axis=1, return_inverse=True)
+    order = sorted(range(pairs.shape[1]), key=lambda k: (began[int(pairs[0, k])], known[pairs[0, k]], pairs[1, k]))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return [(known[pairs[0, k]], int(pairs[1, k])) for k in order], rank[place.ravel()]
 
 
 def _picked(table: pa.Table, name: str, rows: NDArray[np.int64]) -> list[str]:
@@ -192,10 +227,10 @@ def _picked(table: pa.Table, name: str, rows: NDArray[np.int64]) -> list[str]:
 
 
 def newest_version(pool: Pool, benchmark: str) -> str:
-    """The version of a benchmark measured last; InputError when none was."""
-    found = [(row["last"], row["benchmark_version"]) for row in pool.counts(benchmark)]
+    """The version of a benchmark measured last, one that was imported only where there is no other; InputError for none."""
+    found = [(r["code_version"] != IMPORTED, r["last"], r["benchmark_version"]) for r in pool.counts(benchmark)]
     if not found:
         raise InputError(
             f"the pool has no measurements of {benchmark}.", f"Measure it first:  steelyard run {benchmark}"
         )
-    return str(max(found)[1])
+    return str(max(found)[2])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from steelyard import catalog
@@ -13,6 +15,7 @@ from steelyard.core.spec import Spec, parse_spec, split_specs
 from steelyard.core.words import Kind, Status
 from steelyard.report.comparing import print_comparison, table
 from steelyard.report.results import load
+from steelyard.report.summaries import print_summaries, summaries
 from steelyard.report.terminal import console, print_json
 
 if TYPE_CHECKING:
@@ -54,6 +57,8 @@ def weigh_visibly(benchmark: str | Spec, contenders: Sequence[str], *, pool: Poo
     parts += [f"{done.done} already in the pool"] if done.done else []
     parts += [f"{done.left} not measured ({'stopped' if done.stopped else 'time is up'})"] if done.left else []
     out.print(f"{done.plan.spec}: {', '.join(parts)}.", style="dim")
+    for note in done.plan.notes:
+        out.print(f"  {note}", style="yellow")
     for case, why in list(done.excluded.items())[:10]:
         out.print(f"  left out for all contenders: {case}: {why}", style="yellow")
     if len(done.excluded) > 10:
@@ -104,11 +109,14 @@ def run_and_print(
     )
     results: list[dict[str, Any]] = []
     stopped, seen = False, set()
+    deadline = None if budget.time_s is None else monotonic() + budget.time_s
     with Pool(pool) as store:
         for benchmark, who, options in runs:
             keep = " and ".join(f"({w})" for w in (options.pop("where", ""), where) if w)
             options = {"trials": trials, "limit": limit} | {k: v for k, v in options.items() if v is not None}
             options |= {k: v for k, v in {"trials": trials, "limit": limit}.items() if v is not None}
+            if deadline is not None:  # one budget for a whole suite
+                budget = replace(budget, time_s=max(0.0, deadline - monotonic()))
             done = weigh_visibly(
                 benchmark, who, pool=store, data=data, where=compile_where(keep) if keep else None, seed=seed,
                 budget=budget, on=on, **options,
@@ -147,6 +155,12 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
         for reason, count in _reasons(scores.failures)[:8]:
             out.print(f"  {count} x {reason}", style="red")
         out.print()
+    from steelyard.weigh.plan import load_benchmark
+
+    bench = load_benchmark(done.plan.spec)[1]
+    extra = summaries(store, bench, card.name, done.plan.version, names)
+    if not as_json:
+        print_summaries(extra)
     failures = [
         dict(zip(("contender", "case", "trial", "status", "error"), failure, strict=True))
         for failure in scores.failures
@@ -154,7 +168,8 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
     return [
         {
             "benchmark": card.name, "version": done.plan.version, "run": done.run, "metric": scores.metric.name,
-            "rows": rows, "failures": failures, "excluded": done.excluded, "not_measured": done.left,
+            "rows": rows, "summary": extra, "failures": failures, "excluded": done.excluded, "not_measured": done.left,
+            "notes": done.plan.notes,
         }
     ]  # fmt: skip
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from steelyard.core.card import Card
 
 _STYLES = {
-    "holds": "green", "fails": "red", "undecided": "yellow", "out of reach": "dim", "missing": "red", "ok": "green",
+    "holds": "green", "fails": "red", "undecided": "yellow", "out of reach": "dim", "not measured": "dim", "missing": "red", "ok": "green",
 }  # fmt: skip
 _SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
@@ -29,8 +29,11 @@ _SCALES = {
 
 
 def console() -> Console:
-    """Standard output; 140 columns wide where it is no terminal, so that logs keep their tables."""
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=False)
+    """Standard output; 140 columns wide where it is no terminal, so that logs keep their tables.
+
+    No markup: a spec in brackets, name[option=value], is text.
+    """
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=False, markup=False)
 
 
 def print_json(value: Any) -> None:

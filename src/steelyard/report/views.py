@@ -14,7 +14,7 @@ from steelyard.core.errors import InputError
 from steelyard.core.words import Direction, Metric
 from steelyard.report.charts import SERIES
 from steelyard.report.comparing import TIMES, table
-from steelyard.report.ranking import ranking_of, rows_of
+from steelyard.report.ranking import field_of, ranking_of, rows_of
 from steelyard.report.results import Scores
 from steelyard.report.scales import SHARES, Scale, bar, quantities, quantity, ratio, scale_over, tick_label, ticks
 from steelyard.report.sections import Section, only
@@ -179,7 +179,7 @@ def tiers(section: Section) -> Tiers:
 def tiers_of(sets: Sequence[Scores]) -> Tiers:
     """The ranking over the cases of all `sets`, or the sentence that says why there is none."""
     try:
-        ranking = ranking_of(sets)
+        ranking = ranking_of(field_of(sets, least=1))
     except InputError as error:
         return Tiers(sentence=str(error))
     rows = rows_of(ranking)

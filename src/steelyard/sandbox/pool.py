@@ -105,7 +105,7 @@ class Sandbox:
             waiting: deque[Future[Outcome]] = deque()
             for candidate, tests in pairs:
                 waiting.append(threads.submit(self.check, candidate, tests, limits))
-                if len(waiting) >= 4 * self.jobs:
+                if len(waiting) >= 32 * self.jobs:  # so that one slow program does not hold up the others
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -14,53 +14,102 @@ import time
 from typing import Any
 
 TICK_S = 0.03  # between looks at the memory of a running program
+_room = bytearray(1 << 16)
 _kills = [0]  # by the kernel for want of memory, when we last asked
 
 
-def watch(
-    pid: int, init: int, streams: tuple[Any, ...], mark: int, token: bytes, limits: dict[str, Any], started: float
-) -> tuple[dict[str, Any], tuple[Any, ...]]:
-    """Read what the program writes until it ends, by itself or by us; nothing of it is left when this returns."""
-    kept = {fd: bytearray() for fd in streams}
-    reply: dict[str, Any] = {"end": "", "truncated": False}
-    handle = os.pidfd_open(pid)
-    poller = select.poll()
-    for fd in (*streams, mark, handle):
-        if fd != handle:
+class Watch:
+    """Reads what one program writes until it ends, by itself or by us; nothing of it is left when `run` returns.
+
+    Made before the fork: a page that is written to while a fork lives has to be copied.
+    """
+
+    def __init__(self, streams: tuple[int, int], mark: int, token: bytes, limits: dict[str, Any]) -> None:
+        self.mark, self.token, self.limits = mark, token, limits
+        self.kept = {fd: bytearray() for fd in streams}
+        self.reply: dict[str, Any] = {"end": "", "truncated": False}
+        self.closed: set[int] = set()
+        self.poller = select.poll()
+        for fd in (*streams, mark):
             os.set_blocking(fd, False)
-        poller.register(fd, select.POLLIN)
-    room = bytearray(1 << 16)
-    closed: set[int] = set()
+            self.poller.register(fd, select.POLLIN)
 
-    def forget(fd: int) -> None:
-        if fd not in closed:
-            closed.add(fd)
-            poller.unregister(fd)
+    def run(self, pid: int, init: int, started: float) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+        """The reply, and what was kept of the streams. init: 0 where the program is not jailed."""
+        reply, limits = self.reply, self.limits
+        handle = os.pidfd_open(pid)
+        self.poller.register(handle, select.POLLIN)
+        ended, look = False, started + TICK_S
+        while not reply["end"]:
+            left = started + limits["wall_s"] - time.monotonic()
+            if left <= 0:
+                reply.update(end="timeout", waited=waited(pid))
+                break
+            for fd, _ in self.poller.poll(min(left, TICK_S) * 1000 + 1):
+                if fd == handle:
+                    ended = True
+                elif fd == self.mark:
+                    self.hear()
+                else:
+                    self.drain(fd, 16)
+            if ended:
+                self.hear()
+                break
+            most = limits["memory_bytes"]
+            if not reply["end"] and time.monotonic() >= look:
+                look = time.monotonic() + TICK_S
+                if resident(pid, init, most) > most:
+                    reply["end"] = "memory"
+        os.close(handle)
+        status, usage = kill(pid, init)
+        for fd in self.kept:
+            self.drain(fd, 64)
+        reply["seconds"] = time.monotonic() - started
+        reply["cpu_seconds"] = usage.ru_utime + usage.ru_stime
+        if not reply["end"]:
+            self.tell(os.waitstatus_to_exitcode(status))
+        return reply, tuple(bytes(kept) for kept in self.kept.values())
 
-    def drain(fd: int, most: int) -> None:
+    def tell(self, code: int) -> None:
+        """How a program ended that we did not end: its exit code, or the signal -code."""
+        reply, limits = self.reply, self.limits
+        reply["code" if code >= 0 else "signal"] = abs(code)
+        reply["end"] = "report" if "report" in reply else "exit" if code >= 0 else "signal"
+        if code == -signal.SIGXCPU or (code == -signal.SIGKILL and reply["cpu_seconds"] > limits["cpu_s"] / 2):
+            reply["end"] = "timeout"
+        elif code == -signal.SIGKILL and out_of_memory():
+            reply["end"] = "memory"
+
+    def drain(self, fd: int, most: int) -> None:
+        """Read a stream, up to `most` times; keep what there is room for and drop the rest."""
+        kept = self.kept[fd]
         for _ in range(most):
             try:
-                size = os.readv(fd, [room])
+                size = os.readv(fd, [_room])
             except BlockingIOError:
-                return None
+                return
             if not size:
-                return forget(fd)
-            free = limits["output_bytes"] - len(kept[fd])
-            kept[fd] += room[: min(size, free)]
-            reply["truncated"] |= size > free
+                self.forget(fd)
+                return
+            free = self.limits["output_bytes"] - len(kept)
+            kept += _room[: min(size, free)]
+            self.reply["truncated"] |= size > free
 
-    def hear() -> None:
+    def hear(self) -> None:
+        """Read the packets that tell of the end."""
+        reply = self.reply
         while not reply["end"]:
             try:
-                packet = os.read(mark, 4096)
+                packet = os.read(self.mark, 4096)
             except BlockingIOError:
-                return None
+                return
             if not packet:
-                return forget(mark)
-            if packet == token:
+                self.forget(self.mark)
+                return
+            if packet == self.token:
                 reply["end"] = "passed"
-            elif packet.startswith(token):  # from our own steps before the program's
-                reply.update(end="runner", message=packet[len(token) :].decode())
+            elif packet.startswith(self.token):  # from our own steps before the program's
+                reply.update(end="runner", message=packet[len(self.token) :].decode())
             elif packet.startswith(b"{"):  # anything else was written by the program for its own ends
                 try:
                     reply["report"] = {str(key): str(value) for key, value in json.loads(packet).items()}
@@ -69,42 +118,10 @@ def watch(
                 if "last" in reply["report"]:
                     reply["end"] = "report"
 
-    ended, look = False, started + TICK_S
-    while not reply["end"]:
-        left = started + limits["wall_s"] - time.monotonic()
-        if left <= 0:
-            reply.update(end="timeout", waited=waited(pid))
-            break
-        for fd, _ in poller.poll(min(left, TICK_S) * 1000 + 1):
-            if fd == handle:
-                ended = True
-            elif fd == mark:
-                hear()
-            else:
-                drain(fd, 16)
-        if ended:
-            hear()
-            break
-        most = limits["memory_bytes"]
-        if not reply["end"] and time.monotonic() >= look:
-            look = time.monotonic() + TICK_S
-            if resident(pid, init, most) > most:
-                reply["end"] = "memory"
-    os.close(handle)
-    status, usage = kill(pid, init)
-    for fd in streams:
-        drain(fd, 64)
-    reply["seconds"] = time.monotonic() - started
-    reply["cpu_seconds"] = usage.ru_utime + usage.ru_stime
-    code = os.waitstatus_to_exitcode(status)
-    if not reply["end"]:
-        reply["code" if code >= 0 else "signal"] = abs(code)
-        reply["end"] = "report" if "report" in reply else "exit" if code >= 0 else "signal"
-        if code == -signal.SIGXCPU or (code == -signal.SIGKILL and reply["cpu_seconds"] > limits["cpu_s"] / 2):
-            reply["end"] = "timeout"
-        elif code == -signal.SIGKILL and out_of_memory():
-            reply["end"] = "memory"
-    return reply, tuple(bytes(kept[fd]) for fd in streams)
+    def forget(self, fd: int) -> None:
+        if fd not in self.closed:
+            self.closed.add(fd)
+            self.poller.unregister(fd)
 
 
 def kill(pid: int, init: int) -> tuple[int, resource.struct_rusage]:

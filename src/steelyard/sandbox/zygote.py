@@ -171,19 +171,17 @@ class Zygote:
             token = os.urandom(32)
             module = types.ModuleType("__main__" if kind == "run" else "candidate")
             steps = self.steps(request, blobs, module, mark_in, token)
+            watch = watcher.Watch((out, err), mark, token, limits)
             started = time.monotonic()
             pid, init = self.fork()
             if not pid:
+                opened.clear()
                 self.enter(kind, (stdin, out_in, err_in, mark_in), module, token)
                 self.todo.extend(steps)
                 del self.todo, self.pristine  # from here on only the loop knows them
-                opened.clear()
                 return None
-            for fd in (stdin, out_in, err_in, mark_in):
-                os.close(fd)
-                opened.remove(fd)
             try:
-                return watcher.watch(pid, init, (out, err), mark, token, limits, started)
+                return watch.run(pid, init, started)
             except BaseException:
                 sys.excepthook(*sys.exc_info())
                 os._exit(1)  # whatever went wrong here, the program does not go on: it ends with the jail
@@ -225,16 +223,19 @@ class Zygote:
         return steps
 
     def fork(self) -> tuple[int, int]:
-        """Fork into a pid namespace of its own: (0, 0) in the child, its pid and that of its namespace's first process here."""
-        init = 0
-        if self.jail["jailed"]:
-            inmate.must(inmate.libc.unshare(NEW_PID), "unshare")
-            # The namespace's first process only waits: when it is killed, the kernel kills all that the program started.
-            init = inmate.must(inmate.libc.clone(self.wait, self.top, SHARE_MEMORY | signal.SIGCHLD, None), "clone")
-        pid = os.fork()
-        if init and pid:
-            inmate.must(inmate.libc.setns(self.namespace, NEW_PID), "setns")
-        return pid, init if pid else 0
+        """Fork into a pid namespace of its own: the child's pid, 0 in the child, and that of the namespace's first process."""
+        if not self.jail["jailed"]:
+            return os.fork(), 0
+        inmate.must(inmate.libc.setns(self.namespace, NEW_PID), "setns")  # out of the last program's
+        inmate.must(inmate.libc.unshare(NEW_PID), "unshare")
+        # The namespace's first process only waits: when it is killed, the kernel kills all that the program started.
+        init = inmate.must(inmate.libc.clone(self.wait, self.top, SHARE_MEMORY | signal.SIGCHLD, None), "clone")
+        try:
+            return os.fork(), init
+        except OSError:
+            os.kill(init, signal.SIGKILL)
+            os.waitpid(init, 0)
+            raise
 
     def enter(self, kind: str, fds: tuple[int, ...], module: types.ModuleType, token: bytes) -> None:
         """In the child: give up everything but what the program may have."""

@@ -29,66 +29,152 @@ def strong_components(wins: Array) -> list[NDArray[np.intp]]:
 def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> Array:
     """Bradley-Terry strengths theta, mean 0: P(i beats j) = 1 / (1 + exp(theta_j - theta_i)).
 
-    wins: (M, M) weights, strongly connected. Starts at one Luce spectral ranking step (Maystre and Grossglauser,
-    NeurIPS 2015, the first iteration of ILSR) and finishes with damped Newton steps on the concave likelihood: the
-    same maximum as ILSR's fixed point, in fewer solves. Raises InputError where no finite maximum exists.
+    wins: (M, M) weights, strongly connected. Damped Newton steps on the concave likelihood: the same maximum as
+    `ilsr_pairs` and `mm_pairs`, without a matrix to factorise. Raises InputError where no finite maximum exists.
     """
-    w = np.asarray(wins, float)
+    w = _connected(wins)
     m = w.shape[0]
     if m == 1:
         return np.zeros(1)
-    if len(strong_components(w)) > 1:
-        raise InputError(
-            "the graph of wins is not strongly connected, so strengths have no common scale.",
-            "Rank its components apart, or measure cases that they share.",
-        )
-    theta = _spectral_start(w)
-    games = w + w.T
-    value = _log_likelihood(w, theta)
+    games, won = w + w.T, w.sum(axis=1)
+    theta = np.log(won / (games.sum(axis=1) - won))  # each against the field, as if that were average
+    theta -= theta.mean()
+    value = -math.inf
     for _ in range(iterations):
-        p = _probability(theta)
-        gradient = (w - games * p).sum(axis=1)
-        curvature = games * p * p.T
-        hessian = np.diag(curvature.sum(axis=1)) - curvature + 1.0 / m  # 1/m fixes the free constant at mean 0
-        step = np.linalg.solve(hessian, gradient)
+        p = win_chance(theta)
+        gradient = won - np.einsum("ij,ij->i", games, p)
+        step = _newton_step(games * p * p.T, gradient)
         scale = 1.0
-        while True:
-            trial = theta + scale * step
-            trial -= trial.mean()
-            gained = _log_likelihood(w, trial)
-            if gained >= value - 1e-12 * abs(value) or scale < 1e-8:
-                break
-            scale /= 2
-        theta, value = trial, gained
+        if np.abs(step).max() > 0.1:  # nearer to the maximum a full step always climbs
+            value = max(value, _log_likelihood(games, won, theta))
+            while (gained := _log_likelihood(games, won, theta + scale * step)) < value - 1e-12 * abs(value):
+                scale /= 2
+                if scale < 1e-8:
+                    break
+            value = gained
+        theta = theta + scale * step
+        theta -= theta.mean()
         if np.abs(scale * step).max() < tolerance:
+            return np.asarray(theta)
+    raise InputError(f"the strengths did not settle in {iterations} steps.", "Some contender nearly always wins.")
+
+
+def _newton_step(curvature: Array, gradient: Array) -> Array:
+    """Solve (diag(row sums) - curvature) step = gradient by conjugate gradients, mean 0.
+
+    curvature: (M, M), symmetric, its diagonal of no effect. Directly where the graph is so thin that these crawl.
+    """
+    np.fill_diagonal(curvature, 0.0)
+    degree = curvature.sum(axis=1)
+    step, residual = np.zeros_like(gradient), gradient - gradient.mean()  # rounding would leave the solvable part
+    scaled = residual / degree
+    direction, power = scaled.copy(), float(residual @ scaled)
+    goal = 1e-12 * power  # the outer steps mend what is left
+    for _ in range(100):
+        if power <= max(goal, 1e-30):
+            return np.asarray(step - step.mean())
+        image = degree * direction - curvature @ direction
+        length = power / float(direction @ image)
+        step += length * direction
+        residual -= length * image
+        scaled = residual / degree
+        before, power = power, float(residual @ scaled)
+        direction = scaled + (power / before) * direction
+    return np.asarray(np.linalg.solve(np.diag(degree) - curvature + 1.0 / gradient.size, gradient))
+
+
+def ilsr_pairs(wins: Array, alpha: float = 0.0, tolerance: float = 1e-8, iterations: int = 100) -> Array:
+    """Iterative Luce spectral ranking (Maystre and Grossglauser, NeurIPS 2015), strengths of mean 0.
+
+    alpha: rate added between every two contenders (0: maximum likelihood). With alpha a value exists whatever the
+    graph looks like, and where the graph is not strongly connected it is the prior's, not the data's.
+    Raises InputError for a graph that is not strongly connected (alpha 0) and where it does not settle.
+    """
+    w = np.asarray(wins, float) if alpha > 0 else _connected(wins)
+    theta = np.zeros(w.shape[0])
+    for _ in range(iterations):
+        new = _luce_step(w, theta, alpha)
+        change = float(np.abs(new - theta).max())
+        theta = new
+        if change < tolerance:
             return theta
     raise InputError(f"the strengths did not settle in {iterations} steps.", "Some contender nearly always wins.")
 
 
-def _probability(theta: Array) -> Array:
-    """(M, M) chance that the row beats the column."""
-    from scipy.special import expit
+def mm_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100_000) -> Array:
+    """Bradley-Terry by minorisation-maximisation (Hunter 2004, Annals of Statistics 32:384-406), mean 0."""
+    w = _connected(wins)
+    games, won = w + w.T, w.sum(axis=1)
+    theta = np.zeros(w.shape[0])
+    if theta.size == 1:
+        return theta
+    for _ in range(iterations):
+        weight = np.exp(theta)
+        new: Array = np.log(won / (games / (weight[:, None] + weight[None, :])).sum(axis=1))
+        new -= new.mean()
+        change = float(np.abs(new - theta).max())
+        theta = new
+        if change < tolerance:
+            return theta
+    raise InputError(f"the strengths did not settle in {iterations} steps.", "Some contender nearly always wins.")
 
-    return np.asarray(expit(theta[:, None] - theta[None, :]))
 
+def pair_errors(wins: Array, theta: Array) -> Array:
+    """(M,) standard errors of strengths where every comparison was drawn by itself: sandwich H^+ B H^+.
 
-def _log_likelihood(w: Array, theta: Array) -> float:
-    return -float((w * np.logaddexp(0.0, theta[None, :] - theta[:, None])).sum())
-
-
-def _spectral_start(w: Array) -> Array:
-    """Log stationary distribution of the chain that moves from loser to winner at rate wins."""
+    wins: (M, M) counts. B sums the squared gradients of the single comparisons, so that no model of their variance is
+    needed. Comparisons of one case depend on each other: use `rank.sandwich` where the cases are known.
+    """
+    w = np.asarray(wins, float)
     m = w.shape[0]
-    chain = w.T.copy()
-    np.fill_diagonal(chain, 0.0)
-    chain -= np.diag(chain.sum(axis=1))
-    system = chain.T
-    system[-1] = 1.0
+    p = win_chance(theta)
+    q = 1.0 - p
+    hessian, meat = -((w + w.T) * p * q), -(w * q * q + (w * q * q).T)
+    for matrix in (hessian, meat):
+        np.fill_diagonal(matrix, 0.0)
+        np.fill_diagonal(matrix, -matrix.sum(axis=1))
+    hessian += 1.0 / m
+    bread = np.linalg.inv(hessian)
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", bread @ meat, bread)))
+
+
+def win_chance(theta: Array) -> Array:
+    """(M, M) chance that the row beats the column."""
+    weight = np.exp(np.clip(theta - theta.max(), -600, 0))
+    return np.asarray(weight[:, None] / (weight[:, None] + weight[None, :]))
+
+
+def _connected(wins: Array) -> Array:
+    w = np.asarray(wins, float)
+    if w.shape[0] > 1 and len(strong_components(w)) > 1:
+        raise InputError(
+            "the graph of wins is not strongly connected, so strengths have no common scale.",
+            "Rank its components apart, or measure cases that they share.",
+        )
+    return w
+
+
+def _log_likelihood(games: Array, won: Array, theta: Array) -> float:
+    """sum_ij w_ij log p_ij, up to a constant that theta does not change."""
+    shifted = theta - theta.max()
+    weight = np.exp(np.clip(shifted, -600, 0))
+    return float(won @ shifted) - float((games * np.log(weight[:, None] + weight[None, :])).sum()) / 2
+
+
+def _luce_step(w: Array, theta: Array, alpha: float = 0.0) -> Array:
+    """Log stationary distribution of the chain that moves from loser to winner at rate wins / (weights' sum)."""
+    m = w.shape[0]
+    weight = np.exp(theta - theta.max())
+    weight *= m / weight.sum()  # the scale on which alpha is meant
+    system = alpha + w / (weight[:, None] + weight[None, :])  # [winner, loser]: already the transposed chain
+    np.fill_diagonal(system, 0.0)
+    np.fill_diagonal(system, -system.sum(axis=0))
+    system[-1] = 1.0  # the balance of the last contender follows from the others: its row says that shares sum to 1
     right = np.zeros(m)
     right[-1] = 1.0
     pi = np.linalg.solve(system, right)
-    theta = np.log(np.clip(pi, 1e-12 / m, None))
-    return np.asarray(np.clip(theta - theta.mean(), -20, 20))
+    new = np.log(np.clip(pi, 1e-300, None))
+    return np.asarray(new - new.mean())
 
 
 def fit_orders(orders: list[list[int]], contenders: int, tolerance: float = 1e-10, iterations: int = 100_000) -> Array:

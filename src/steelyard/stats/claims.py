@@ -232,7 +232,7 @@ class _Desk:
         self.claim, self.samples, self.over = claim, samples, over
         self.sides = (contender, baseline)
         self.share = claim.statistic == "share" and any(t.baseline for t in tables.values())
-        sliced = {k: t.slices is not None or t.unit == "trials" for k, t in tables.items()}
+        sliced = {k: t.slices is not None or t.unit in ("trials", "draws") for k, t in tables.items()}
         drawn = any(
             isinstance(m, Drawn) for t in tables.values() for m in (*t.contender.values(), *t.baseline.values())
         )

@@ -70,7 +70,8 @@ def wilson(successes: float, n: float, level: float = LEVEL, z: float | None = N
     p = successes / n
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, (centre - half) / (1 + z * z / n)), min(1.0, (centre + half) / (1 + z * z / n))
+    low = 0.0 if p == 0 else max(0.0, (centre - half) / (1 + z * z / n))  # exactly 0, which rounding would miss
+    return low, 1.0 if p == 1 else min(1.0, (centre + half) / (1 + z * z / n))
 
 
 def estimate(values: ArrayLike, kind: Kind, groups: Sequence[Hashable] | None = None, level: float = LEVEL) -> Estimate:

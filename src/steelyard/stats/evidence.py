@@ -15,8 +15,9 @@ from steelyard.core.words import Direction, Kind
 from .pairs import Missing
 from .resample import CHUNK, DRAWS, Array, block_length, chunks, codes, group_counts, round_indices, widen, widen_median
 
-Unit = Literal["cases", "trials", "none"]
+Unit = Literal["cases", "trials", "draws", "none"]
 Over = Literal["mean", "median", "max", "min", "geomean"]
+FEWEST_DRAWS = 40  # an end of a 95% interval needs a draw beyond it
 TIMES = (Kind.DURATION, Kind.RATE)
 
 
@@ -40,6 +41,8 @@ class Table:
     For `rank`, baseline holds every other contender.
     unit: what is a sample. "cases": the cases stand for others like them (problems, questions); trials are averaged.
     "trials": the cases are the grid that was asked for, and rounds or seeds vary (times, training runs).
+    "draws": the value of a case is no average, and trial 0 holds it; the other trials are its bootstrap draws, paired
+    over members and cases.
     "none": everything was counted, nothing sampled (facts about data, exact counts, published figures).
     groups: labels of dependent cases. slices: a label for each case (data set, model size); `over` then runs over the
     slices, each being the mean of its cases. missing: "exclude" drops a case that any member lacks, "zero" scores 0.
@@ -93,6 +96,9 @@ def build(table: Table, over: Over, draws: int = DRAWS, seed: int = 0) -> Frame:
         return Frame(empty, empty[None], split, 0, table.unit, lost)
     groups = None if table.groups is None else [table.groups[i] for i in kept]
     slices = None if table.slices is None else [table.slices[i] for i in kept]
+    if table.unit == "draws":
+        blind = "" if x.shape[2] > FEWEST_DRAWS else f"fewer than {FEWEST_DRAWS} draws"
+        return Frame(x[:, :, 0], np.moveaxis(x[:, :, 1:], 2, 0), split, 0, "trials", lost, blind)
     if table.unit == "trials":
         return _by_trials(table, x, slices, split, lost, draws, seed)
     point = _centre(x, table.kind)
@@ -111,9 +117,10 @@ def stack(table: Table, members: list[Array]) -> tuple[Array, list[int], int]:
     shaped = [m[:, None] if m.ndim == 1 else m for m in members]
     if any(m.ndim != 2 for m in shaped) or len({m.shape[0] for m in shaped}) != 1:
         raise InputError("the members of a claim have different numbers of cases.", "Align them by case id first.")
-    if table.unit == "trials" and len({m.shape[1] for m in shaped}) != 1:
+    repeated = table.unit in ("trials", "draws")
+    if repeated and len({m.shape[1] for m in shaped}) != 1:
         raise InputError("a claim's members have different numbers of trials.", "Keep the trials all of them have.")
-    if table.unit != "trials":
+    if not repeated:
         # several samples of a case are averaged, as many as each member has; a case without any is dropped or scored 0
         filled = [np.nan_to_num(m, nan=0.0) if table.missing == "zero" else m for m in shaped]
         x = np.stack([_present(m, table.kind)[:, None] for m in filled])

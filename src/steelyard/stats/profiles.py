@@ -34,17 +34,17 @@ class Profile:
 
 
 def performance_ratios(times: ArrayLike) -> Array:
-    """(S, P) time over the best time of the problem; NaN or infinite times are failures, with ratio infinity.
+    """(..., S, P) time over the best time of the problem; NaN or infinite times are failures, with ratio infinity.
 
     Dolan and More (arXiv:cs/0102001), section 2. A problem nobody solves has ratio infinity for all.
     """
     t = np.asarray(times, float)
-    if t.ndim != 2 or t.size == 0:
+    if t.ndim < 2 or t.size == 0:
         raise InputError(f"times of shape {t.shape}: a profile needs (solvers, problems).")
     if (t <= 0).any():
         raise InputError("a performance ratio needs positive times.", "Record a failure as missing, not as 0.")
     t = np.where(np.isnan(t), np.inf, t)
-    best = t.min(axis=0)
+    best = t.min(axis=-2, keepdims=True)
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(t), np.inf, t / np.where(np.isinf(best), 1.0, best))
 

@@ -71,24 +71,30 @@ class Ranking:
     notes: list[str]
 
 
-def pairwise_wins(scores: ArrayLike, ties: Ties = "half", weights: Array | None = None) -> tuple[Array, Array]:
+def pairwise_wins(scores: ArrayLike, ties: Ties = "half") -> tuple[Array, Array]:
     """Wins and ties between contenders, case by case.
 
     scores: (M, N), higher is better in every case, NaN where not measured. A tie gives half a win each way ("half"),
-    or one each way ("each", the rule of ONEBench's code, arXiv:2412.06745). weights: (N,) per case.
+    or one each way ("each", the rule of ONEBench's code, arXiv:2412.06745).
     Returns (M, M) wins[i, j] (i beat j, ties included) and (M, M) tie counts.
     """
     x = np.asarray(scores, float)
     m, n = x.shape
-    weight = np.ones(n) if weights is None else weights
     wins, tied = np.zeros((m, m)), np.zeros((m, m))
-    for i in range(m):
-        seen = np.flatnonzero(~np.isnan(x[i]))
-        if seen.size:
-            rest = x[:, seen]
-            wins[i] = (x[i, seen] > rest) @ weight[seen]
-            tied[i] = (x[i, seen] == rest) @ weight[seen]
-            tied[i, i] = 0.0
+    step = max(1, (1 << 18) // max(1, m))  # cases at a time: what is compared stays in the cache
+    for start in range(0, n, step):
+        block = x[:, start : start + step]
+        for i in range(m - 1):
+            seen = np.flatnonzero(~np.isnan(block[i]))
+            if not seen.size:
+                continue
+            own, rest = (
+                (block[i], block[i + 1 :]) if seen.size == block.shape[1] else (block[i, seen], block[i + 1 :, seen])
+            )
+            wins[i, i + 1 :] += np.count_nonzero(own > rest, axis=1)
+            wins[i + 1 :, i] += np.count_nonzero(own < rest, axis=1)
+            tied[i, i + 1 :] += np.count_nonzero(own == rest, axis=1)
+    tied += tied.T
     return wins + tied * (0.5 if ties == "half" else 1.0), tied
 
 
@@ -190,23 +196,32 @@ def _component(
     theta, covariance = theta[order], covariance[np.ix_(order, order)]
     variance = np.diag(covariance)
     spread = np.sqrt(np.clip(variance[:, None] + variance[None, :] - 2 * covariance, 0.0, None))
-    p = _pairwise_p(theta, spread, clusters)
+    p = pairwise_p(theta, spread, clusters)
     half = (quantile_t(clusters - 1, level) if clusters > 1 else math.inf) * np.sqrt(variance)
     low, high = _rank_interval(theta, covariance, level, draws, seed) if clusters > 1 else (np.ones(m), np.full(m, m))
-    tier, leader, members = 1, 0, []
-    for i in range(m):
-        if p[leader, i] <= 1 - level:
-            tier, leader = tier + 1, i
-        k = int(order[i])
-        members.append(
-            Ranked(names[k], float(theta[i]), float(theta[i] - half[i]), float(theta[i] + half[i]), i + 1,
-                   int(low[i]), int(high[i]), tier, int(seen[k].sum()), constant[k])
-        )  # fmt: skip
+    members = [
+        Ranked(names[k], float(theta[i]), float(theta[i] - half[i]), float(theta[i] + half[i]), i + 1,
+               int(low[i]), int(high[i]), tier, int(seen[k].sum()), constant[k])
+        for i, (k, tier) in enumerate(zip(order.tolist(), tiers(p, level), strict=True))
+    ]  # fmt: skip
     return Component(members, cases, clusters, above, p)
 
 
-def _pairwise_p(theta: Array, spread: Array, clusters: int) -> Array:
-    """Holm-adjusted two-sided p of all pairs, (m, m), ones on the diagonal."""
+def tiers(p: Array, level: float = LEVEL) -> list[int]:
+    """Tier of each contender, best first: a new one begins where somebody is told apart from its leader.
+
+    p: (m, m) adjusted p of all pairs, in the order of the ranking.
+    """
+    out, leader = [1], 0
+    for i in range(1, p.shape[0]):
+        apart = p[leader, i] <= 1 - level
+        leader = i if apart else leader
+        out.append(out[-1] + apart)
+    return [int(t) for t in out]
+
+
+def pairwise_p(theta: Array, spread: Array, clusters: float) -> Array:
+    """Holm-adjusted two-sided p of all pairs, (m, m), ones on the diagonal; t with clusters - 1 degrees of freedom."""
     from scipy.special import stdtr
 
     m = theta.size

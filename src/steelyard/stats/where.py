@@ -1,7 +1,7 @@
 """The language of `where`: a filter over case attributes, in claims and on the command line.
 
-A Python expression cut down to: attribute names, numbers, strings, true and false, lists and tuples, + - * / // % **,
-comparisons (chains allowed), in, not in, and / or / not. Parsed with `ast` against a whitelist, never eval'ed.
+A Python expression cut down to: attribute names (dotted where attributes nest), numbers, strings, true and false, lists
+and tuples, len(x), + - * / // % **, comparisons (chains allowed), in, not in, and / or / not. Parsed with `ast` against a whitelist, never eval'ed.
 """
 
 from __future__ import annotations
@@ -51,16 +51,20 @@ def compile_where(text: str) -> Where:
     names: dict[str, None] = {}
     allowed = (
         ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd, ast.Compare, ast.Name, ast.Load,
-        ast.Constant, ast.List, ast.Tuple, ast.BinOp, ast.In, ast.NotIn, *COMPARE, *BINARY,
+        ast.Constant, ast.Attribute, ast.Call, ast.List, ast.Tuple, ast.BinOp, ast.In, ast.NotIn, *COMPARE, *BINARY,
     )  # fmt: skip
     for node in ast.walk(tree):
         if not isinstance(node, allowed):
             raise wrong(text, getattr(node, "col_offset", 0), f"{noun(node)} is not allowed", WHERE_HELP)
         if isinstance(node, ast.Constant) and not isinstance(node.value, (bool, int, float, str)):
             raise wrong(text, node.col_offset, f"{node.value!r} is not a number or a text", WHERE_HELP)
+        if isinstance(node, ast.Call) and not (
+            isinstance(node.func, ast.Name) and node.func.id == "len" and len(node.args) == 1 and not node.keywords
+        ):
+            raise wrong(text, node.col_offset, f"{ast.unparse(node.func)}() is not a function here", WHERE_HELP)
         if isinstance(node, ast.Name):
             names[node.id] = None
-    literals = {"true", "false"}
+    literals = {"true", "false", "len"}
     return Where(text, tuple(name for name in names if name not in literals), tree)
 
 
@@ -72,6 +76,11 @@ def _where(node: ast.expr, attributes: Mapping[str, Any]) -> Any:
         return node.value
     if isinstance(node, ast.Name):
         return attributes.get(node.id, {"true": True, "false": False}.get(node.id, _NOTHING))
+    if isinstance(node, ast.Attribute):
+        whole = _where(node.value, attributes)
+        return whole.get(node.attr, _NOTHING) if isinstance(whole, Mapping) else _NOTHING
+    if isinstance(node, ast.Call):
+        return _try(len, _where(node.args[0], attributes))
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_where(item, attributes) for item in node.elts]
     if isinstance(node, ast.BoolOp):

@@ -1,4 +1,4 @@
-"""Where cells run: this process, local worker processes, or a Ray cluster. All yield (cell, weight) as they end."""
+"""Where cells run on this machine: in this process or in worker processes. Both yield (cell, weight) as they end."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from multiprocessing.connection import Connection
-from typing import Any
 
-from steelyard.core.errors import MissingError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Status
 from steelyard.weigh.plan import Cell
@@ -36,13 +34,21 @@ class _Process:
         self.job = job
         self.child: subprocess.Popen[bytes] | None = None
         self.connection: Connection | None = None
+        self.lock = threading.Lock()
+        self.over = False
 
     def start(self) -> Connection:
+        with self.lock:
+            if self.over:  # its thread was about to begin a cell when the run was stopped
+                raise EOFError
+            return self._start()
+
+    def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         # not `-m`: its classes would be those of __main__, which this process cannot unpickle
         argv = [sys.executable, "-c", f"from steelyard.weigh.worker import serve; serve({theirs.fileno()})"]
         self.child = subprocess.Popen(
-            argv, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True, env=_environment()
+            argv, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True, env=environment()
         )
         theirs.close()
         self.connection = Connection(ours.detach())
@@ -50,23 +56,34 @@ class _Process:
         return self.connection
 
     def run(self, cell: Cell, timeout_s: float) -> Weight:
-        """One cell; a hang becomes `timeout`, a death `failed`, and both cost the process, not the run."""
+        """One cell; a hang becomes `timeout`, a death `failed`, and both cost the process, not the run.
+
+        The clock starts when the process is up and has its benchmark.
+        """
         started, begin = time.time(), time.perf_counter()
-        connection = self.connection or self.start()
         try:
+            if self.connection is None:
+                _answer(self.start())
+            connection = self.connection
+            if connection is None:  # stopped meanwhile
+                raise EOFError
+            started, begin = time.time(), time.perf_counter()
             connection.send((cell.case.id, cell.contender, cell.trial))
             if connection.poll(timeout_s):
-                reply = connection.recv()
-                if isinstance(reply, Exception):
-                    raise reply
+                reply = _answer(connection)
                 assert isinstance(reply, Weight)
                 return reply
-            outcome = Outcome({}, Status.TIMEOUT, f"no result within {timeout_s:g} s (--cell-timeout)")
+            outcome = too_slow(timeout_s)
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            assert self.child is not None
-            outcome = Outcome({}, Status.FAILED, _death(self.child.wait()))
+            outcome = Outcome({}, Status.FAILED, _death(self.child.wait() if self.child else 0))
         self.stop()
         return Weight(outcome, time.perf_counter() - begin, started)
+
+    def end(self) -> None:
+        """Stop for good."""
+        with self.lock:
+            self.over = True
+            self.stop()
 
     def stop(self) -> None:
         if self.connection is not None:
@@ -78,6 +95,14 @@ class _Process:
                 pass
             self.child.wait()
         self.child = self.connection = None
+
+
+def _answer(connection: Connection) -> object:
+    """What a worker process says next; its SteelyardError is raised here."""
+    reply = connection.recv()
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> Generator[Done, None, None]:
@@ -108,66 +133,18 @@ def processes(jobs: Sequence[Job], cells: Sequence[Cell], timeout_s: float) -> G
     finally:
         stopping.set()
         for worker in workers:
-            worker.stop()
+            worker.end()
 
 
-def on_ray(
-    address: str, job: Job, cells: Sequence[Cell], timeout_s: float, timing: bool
-) -> Generator[Done, None, None]:
-    """The same cells on a Ray cluster. Timings stay on one actor that holds a whole node's CPUs; the rest spreads out."""
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise MissingError("--on ray needs Ray, which is not installed.", "pip install 'steelyard[ray]'") from error
-
-    if not ray.is_initialized():
-        where = address.removeprefix("ray").lstrip(":/")
-        ray.init(address=f"ray://{where}" if where else None, log_to_driver=False, configure_logging=False)
-    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    per_actor = max(nodes, default=1) if timing else 1
-    count = 1 if timing else max(1, sum(nodes))
-    Actor = ray.remote(num_cpus=per_actor, max_restarts=-1)(Worker)
-    actors = [Actor.remote(job) for _ in range(min(count, len(cells)))]
-    running: dict[Any, tuple[Cell, Any, float]] = {}
-    waiting = list(reversed(cells))
-
-    def launch(actor: Any) -> None:
-        if waiting:
-            cell = waiting.pop()
-            running[actor.run.remote(cell.case.id, cell.contender, cell.trial)] = (cell, actor, time.time())
-
-    try:
-        for actor in actors:
-            launch(actor)
-        while running:
-            ready, _ = ray.wait(list(running), timeout=1.0)
-            late = [ref for ref, (_, _, began) in running.items() if time.time() - began > timeout_s]
-            for ref in {*ready, *late}:
-                cell, actor, began = running.pop(ref)
-                if ref in ready:
-                    try:
-                        weight = ray.get(ref)
-                    except ray.exceptions.RayActorError as error:
-                        first = str(error).splitlines()[0]
-                        weight = Weight(Outcome({}, Status.FAILED, f"worker died: {first}"), time.time() - began, began)
-                    except ray.exceptions.RayTaskError as error:
-                        raise error.cause from None
-                else:
-                    ray.kill(actor, no_restart=True)
-                    actor = Actor.remote(job)
-                    slow = Outcome({}, Status.TIMEOUT, f"no result within {timeout_s:g} s (--cell-timeout)")
-                    weight = Weight(slow, time.time() - began, began)
-                launch(actor)
-                yield cell, weight
-    finally:
-        for actor in {entry[1] for entry in running.values()} | set(actors):
-            ray.kill(actor, no_restart=True)
-
-
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """A worker finds the package and the user's modules where this process does, and its threads do not spin."""
     path = os.pathsep.join(p or os.getcwd() for p in sys.path)
     return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path}
+
+
+def too_slow(timeout_s: float) -> Outcome:
+    """What a cell that hangs amounts to."""
+    return Outcome({}, Status.TIMEOUT, f"no result within {timeout_s:g} s (--cell-timeout)")
 
 
 def _death(code: int) -> str:

@@ -25,7 +25,8 @@ class Weighed:
     """One contender as this benchmark will see it.
 
     maker: `card` (from the catalog or the user's file), `model` (through Inspect), or `object` (handed over in Python).
-    config: the JSON of the options it runs with. source: hash of the code or checkpoint behind it.
+    config: the JSON of the options it runs with. source: hash of the code or checkpoint behind it, and of whatever
+        else the contender says its numbers come from (`depends_on`: modules, classes, functions, texts).
     """
 
     spec: Spec
@@ -53,6 +54,7 @@ class Plan:
     """A benchmark, what is weighed on it, and the cells.
 
     cells: still to be measured, in order. done: how many of the grid the pool has already.
+    notes: what the benchmark has to say about its data (`notes`, where it has any): what was skipped, and why.
     """
 
     card: Card
@@ -64,6 +66,7 @@ class Plan:
     trials: int
     cells: list[Cell] = field(default_factory=list)
     done: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def key(self, cell: Cell) -> Key:
         """What makes two measurements the same one, so that neither is taken twice."""
@@ -109,15 +112,15 @@ def data_name(data: str) -> str:
     return f"{path.name}@{digest.hexdigest()[:8]}"
 
 
-def weighed(given: str | Spec, card: Card) -> Weighed:
+def weighed(given: str | Spec, card: Card, bench: Any) -> Weighed:
     """Resolve one contender of a benchmark. A generator that is no card of ours is a model for Inspect."""
     spec = parse_spec(given) if isinstance(given, str) else given
     entry = catalog.entries().get(spec.name)
-    is_ours = entry is not None and entry.card.kind == "contender"
+    is_ours = entry is not None and entry.card.kind == "contender" and entry.card.interface != "model"
     if card.interface == "generator" and (spec.solvers or not (is_ours or ".py:" in spec.name)):
         from steelyard import llm
 
-        source, config = llm.identity(spec, card)
+        source, config = llm.identity(spec, card, bench)
         return Weighed(spec, "model", _json(config), source)
     thing = catalog.make_contender(spec, card.interface)
     return Weighed(spec, "card", _json(config_of(thing)), source_hash(thing, *getattr(thing, "depends_on", ())))
@@ -175,15 +178,16 @@ def make_plan(
     limit: int | None = None,
     trials: int | None = None,
 ) -> tuple[Plan, Any]:
-    """The plan and the benchmark's instance. Contenders default to the card's own list."""
+    """The plan and the benchmark's instance. Contenders default to those that the data bring (`contenders_in(data)` of
+    the benchmark, where it has that), else to the card's own list."""
     spec = parse_spec(benchmark) if isinstance(benchmark, str) else benchmark
     card, bench = load_benchmark(spec)
-    given = list(contenders) or list(card.contenders)
+    given = list(contenders) or getattr(bench, "contenders_in", lambda _: list(card.contenders))(data)
     if not given:
         raise InputError(f"{card.name} names no contenders of its own.", "Say whom to weigh: --with NAME.")
     if card.interface == "generator" and hasattr(bench, "reference"):
         given = [*(g for g in GATE if g not in map(str, given)), *given]
-    resolved = [g if isinstance(g, Weighed) else weighed(g, card) for g in given]
+    resolved = [g if isinstance(g, Weighed) else weighed(g, card, bench) for g in given]
     plan = Plan(
         card=card,
         spec=spec,
@@ -193,6 +197,7 @@ def make_plan(
         contenders={w.name: w for w in resolved},
         trials=trials if trials is not None else card.trials,
     )
+    plan.notes = list(getattr(bench, "notes", []))
     return plan, bench
 
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from steelyard.weigh.worker import Job, Weight, Worker
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool
+    from steelyard.weigh.cluster import Cluster
 
 # What a language model spends, beside whatever its benchmark measures.
 COST = {
@@ -57,7 +58,7 @@ class Budget:
     """Limits of a run. time_s: start no cell after so many seconds. cell_timeout_s: give up on one cell after so many.
 
     workers: processes for quality cells (timings always run alone); 0 measures in this process.
-    memory_bytes: address-space limit of each worker process, None for none.
+    memory_bytes: address space that each worker process may add to what it has at its start, None for no limit.
     """
 
     time_s: float | None = None
@@ -95,25 +96,30 @@ def weigh(
     plan, bench = make_plan(
         benchmark, list(objects.values() or contenders), data=data, where=where, limit=limit, trials=trials
     )
-    session = _Session(plan, bench, pool, budget, progress, seed, on, _run_id())
-    return session.weigh()
+    if on and objects:
+        raise InputError(
+            "Python objects are weighed in this process.", "Leave `on` out, or put them in a file.py:name."
+        )
+    with closing(_cluster(on)) if on else nullcontext() as cluster:
+        return _Session(plan, bench, pool, budget, progress, seed, cluster, _run_id()).weigh()
 
 
 class _Session:
     """The state of one run."""
 
     def __init__(
-        self, plan: Plan, bench: Any, pool: Pool, budget: Budget, progress: Progress, seed: int, on: str, run: str
-    ) -> None:
+        self, plan: Plan, bench: Any, pool: Pool, budget: Budget, progress: Progress, seed: int,
+        cluster: Cluster | None, run: str,
+    ) -> None:  # fmt: skip
         from steelyard.probe import machine
 
         self.plan, self.bench, self.pool, self.budget = plan, bench, pool, budget
-        self.progress, self.seed, self.on = progress, seed, on
+        self.progress, self.seed, self.cluster = progress, seed, cluster
         self.report = Weighing(run, plan)
         self.deadline = time.monotonic() + budget.time_s if budget.time_s is not None else None
-        self.machine = machine().to_json()
-        here = self.machine if plan.card.timing else None  # a time counts only on the machine it was taken on
-        self.have = pool.done(plan.card.name, retry_failed=budget.retry_failed, machine=here)
+        self.machine = cluster.machine() if cluster and plan.card.timing else machine().to_json()
+        # of timings whole rounds count instead, and only on the machine they were taken on: see _whole_rounds
+        self.have = set() if plan.card.timing else pool.done(plan.card.name, retry_failed=budget.retry_failed)
 
     def weigh(self) -> Weighing:
         plan = self.plan
@@ -121,6 +127,7 @@ class _Session:
         rest = [name for name in plan.contenders if name not in gate]
         gate_plan = [Cell(case, name, 0) for case in plan.cases for name in gate]
         total = len(gate_plan) + len(plan.cases) * plan.trials * len(rest)
+        self._check_models(rest)
         with self.progress.over(f"{plan.spec}", total):
             try:
                 self._measure(gate_plan)
@@ -142,16 +149,27 @@ class _Session:
         self.report.left = max(0, total - counted - len(self.report.excluded) * plan.trials * len(rest))
         return self.report
 
+    def _check_models(self, names: list[str]) -> None:
+        """Before anything is measured: can every model that has something to do be asked at all?"""
+        from steelyard import llm
+
+        plan = self.plan
+        for who in (plan.contenders[name] for name in names if plan.contenders[name].maker == "model"):
+            cells = (Cell(case, who.name, trial) for case in plan.cases for trial in range(plan.trials))
+            if any(plan.key(cell) not in self.have for cell in cells):
+                llm.check(who.spec, plan.card)
+
     @property
     def _gated(self) -> bool:
         return hasattr(self.bench, "reference")
 
     def _measure(self, cells: list[Cell]) -> None:
         """Measure the cells the pool lacks, in their order, and record each as it ends."""
-        todo = [cell for cell in cells if self.plan.key(cell) not in self.have]
-        if self.plan.card.timing:  # a round is taken whole: times of another day are not paired with today's
-            rounds = {(cell.case.id, cell.trial) for cell in todo}
-            todo = [cell for cell in cells if (cell.case.id, cell.trial) in rounds]
+        if self.plan.card.timing:
+            whole = self._whole_rounds({cell.contender for cell in cells})
+            todo = [cell for cell in cells if (cell.case.id, cell.trial) not in whole]
+        else:
+            todo = [cell for cell in cells if self.plan.key(cell) not in self.have]
         self.report.done += len(cells) - len(todo)
         self.progress.skip(len(cells) - len(todo))
         if not todo:
@@ -165,15 +183,30 @@ class _Session:
                 if self.deadline is not None and time.monotonic() > self.deadline:
                     return
 
+    def _whole_rounds(self, names: set[str]) -> set[tuple[str, int]]:
+        """The rounds (case id, trial) that one run took of all `names`: only what was timed side by side is compared."""
+        versions = {(n, self.plan.contenders[n].config, self.plan.code_version(self.plan.contenders[n])) for n in names}
+        sql = """
+            SELECT run, "case", trial, contender, contender_config, code_version FROM measurements
+            WHERE benchmark = $benchmark AND benchmark_version = $version AND machine = $machine GROUP BY ALL
+        """
+        if self.budget.retry_failed:
+            sql += " HAVING NOT bool_or(status IN ('failed', 'timeout'))"
+        wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "machine": self.machine}
+        taken: dict[tuple[str, str, int], int] = {}
+        for r in self.pool.query(sql, wanted).to_pylist():
+            if (r["contender"], r["contender_config"], r["code_version"]) in versions:
+                at = (r["run"], r["case"], r["trial"])
+                taken[at] = taken.get(at, 0) + 1
+        return {(case, trial) for (_, case, trial), count in taken.items() if count == len(names)}
+
     def _execute(self, cells: list[Cell]) -> Generator[executors.Done, None, None]:
         plan, budget = self.plan, self.budget
         timing = plan.card.timing
         objects = {w.name: w.thing for w in plan.contenders.values() if w.maker == "object"}
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        pin = cores[-1] if timing and cores else None  # the last core: the first one serves most interrupts
-        job = Job(str(plan.spec), plan.data, plan.card.interface, timing, pin, budget.memory_bytes)
-        if self.on:
-            return executors.on_ray(self.on, job, cells, budget.cell_timeout_s, timing)
+        job = Job(str(plan.spec), plan.data, plan.card.interface, timing, budget.memory_bytes)
+        if self.cluster:
+            return self.cluster.run(job, cells, budget.cell_timeout_s)
         if objects or budget.workers == 0:
             cases = {case.id: case for case in plan.cases}
             return executors.inline(Worker(job, self.bench, dict(objects), cases), cells)
@@ -238,7 +271,7 @@ class _Session:
                 contender_config=who.config,
                 run=self.report.run,
                 started_at=weight.started_at,
-                machine=self.machine,
+                machine=weight.machine or self.machine,
                 code_version=plan.code_version(who),
                 artifacts=json.dumps(artifacts, sort_keys=True),
             )
@@ -247,10 +280,11 @@ class _Session:
         """The gate: a reference must score at the ceiling and the empty answer at the floor, else the case is out."""
         metric = self.plan.card.primary
         sql = """
-            SELECT contender, "case", value, error FROM latest WHERE benchmark = $benchmark
-            AND benchmark_version = $version AND metric = $metric AND contender IN ('gold', 'empty')
+            SELECT contender, "case", value, error FROM latest WHERE benchmark = $benchmark AND metric = $metric
+            AND benchmark_version = $version AND contender IN ('gold', 'empty') AND list_contains($code, code_version)
         """
-        wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "metric": metric.name}
+        code = [self.plan.code_version(self.plan.contenders[name]) for name in GATE if name in self.plan.contenders]
+        wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "metric": metric.name, "code": code}
         seen = {(r["contender"], r["case"]): (r["value"], r["error"]) for r in self.pool.query(sql, wanted).to_pylist()}
         for case in self.plan.cases:
             gold, why = seen.get(("gold", case.id), (float("nan"), "was not measured"))
@@ -275,6 +309,12 @@ def _log_folder(pool: Pool) -> str:
 
     remote = "://" in pool.path
     return str(platformdirs.user_data_path("steelyard") / "logs") if remote else os.path.join(pool.path, "_logs")
+
+
+def _cluster(on: str) -> Cluster:
+    from steelyard.weigh.cluster import Cluster
+
+    return Cluster(on)
 
 
 def _run_id() -> str:

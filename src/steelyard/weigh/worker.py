@@ -7,8 +7,9 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,31 +18,35 @@ from steelyard.core.errors import MissingError, SteelyardError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.spec import Spec, parse_spec
 from steelyard.core.words import Case, Status
+from steelyard.probe import machine
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a worker needs to build its benchmark and contenders by itself.
 
-    core: pin to this CPU. memory_bytes: address-space limit of the process, so that a contender that floods memory
-    gets a MemoryError instead of taking the machine down.
+    timing: keep to one CPU, and warm each contender up. memory_bytes: how much address space the process may add to
+    what it has at its start, so that a contender that floods memory gets a MemoryError and the machine stays up.
     """
 
     benchmark: str
     data: str | None
     interface: str
     timing: bool
-    core: int | None = None
     memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One cell's result: the outcome, the wall time it took (seconds) and when it began (seconds since the epoch)."""
+    """One cell's result: the outcome, the wall time it took (seconds) and when it began (seconds since the epoch).
+
+    machine: the fingerprint (JSON) of where it was taken; "" means here.
+    """
 
     outcome: Outcome
     duration_s: float
     started_at: float
+    machine: str = ""
 
 
 @dataclass
@@ -69,17 +74,21 @@ class Worker:
             raise
         except MemoryError:
             outcome = Outcome({}, Status.FAILED, "MemoryError: more memory than the limit of the run (--memory)")
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a contender that calls exit() must not end the run
             outcome = Outcome({}, Status.FAILED, _explain(error), artifacts={"log": traceback.format_exc()})
         return Weight(outcome, time.perf_counter() - begin, started)
 
-    def _measure(self, case_id: str, contender: str, trial: int) -> Outcome:
+    def prepare(self) -> None:
+        """Load the benchmark and its cases, which no contender is to be charged for."""
         if self.bench is None:
             from steelyard.weigh.plan import load_benchmark
 
             self.bench = load_benchmark(parse_spec(self.job.benchmark))[1]
-        if case_id not in self.cases:
+        if not self.cases:
             self.cases = {case.id: case for case in self.bench.cases(self.job.data)}
+
+    def _measure(self, case_id: str, contender: str, trial: int) -> Outcome:
+        self.prepare()
         case = self.cases[case_id]
         if contender in self._refused:
             return self._refused[contender]
@@ -123,32 +132,42 @@ def _checked(result: Outcome | Mapping[str, float]) -> Outcome:
     return Outcome(values, outcome.status, outcome.error, outcome.artifacts)
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if frames else None
     place = f" ({os.path.basename(last.filename)}:{last.lineno})" if last else ""
     return f"{type(error).__name__}: {error}{place}"
 
 
-def serve(fd: int) -> None:
-    """The loop of a worker process: a Job, then cells, over the connection on file descriptor `fd`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    connection = Connection(fd)
-    job: Job = connection.recv()
-    if job.core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {job.core})
+def confine(job: Job) -> None:
+    """Hold this process to the job's CPU and memory."""
+    machine()  # looked at (and kept) before this process sees one core only
+    if job.timing and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the first core serves most interrupts
     if job.memory_bytes is not None:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (job.memory_bytes, job.memory_bytes))
+        with open("/proc/self/statm") as file:
+            held = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + job.memory_bytes,) * 2)
+
+
+def serve(fd: int) -> None:
+    """The loop of a worker process: a Job (answered when all is ready), then cells, over the file descriptor `fd`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    connection = Connection(fd)
+    job: Job = connection.recv()
+    confine(job)
     worker = Worker(job)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what contenders print is not part of the table
+    act: Callable[[], Weight | None] = worker.prepare
     while True:
         try:
-            cell = connection.recv()
+            reply: object = act()
+        except SteelyardError as error:
+            reply = error
+        connection.send(reply)
+        try:
+            act = partial(worker.run, *connection.recv())
         except EOFError:
             return
-        try:
-            connection.send(worker.run(*cell))
-        except SteelyardError as error:
-            connection.send(error)

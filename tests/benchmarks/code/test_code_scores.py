@@ -137,6 +137,21 @@ def test_published_figure_is_the_higher_mean_and_says_which_view_won():
         summarise({"pass_raw": {"a": 1.0}, "pass_sanitised": {"a": 1.0, "b": 1.0}})
 
 
+def test_the_summary_joins_base_and_pro_of_one_contender():
+    pro = {"HumanEval/0": 1.0, "HumanEval/1": 0.0, "HumanEval/2": 1.0, "HumanEval/3": 0.0}
+    base = {"HumanEval/0": 1.0, "HumanEval/1": 1.0, "HumanEval/2": 0.0, "HumanEval/3": 1.0, "HumanEval/9": 1.0}
+
+    def values(metric, benchmark=""):
+        return base if benchmark == "humaneval" else pro
+
+    got = HumanEvalPro().summary(values)
+    assert got["joined"] == 4
+    assert [got[f"base {b}, pro {p}"] for b in ("pass", "fail") for p in ("pass", "fail")] == [1, 2, 1, 0]
+    assert got["drop"] == pytest.approx(3 / 4 - 2 / 4)
+    assert "joined" not in HumanEvalPro().summary(lambda metric, benchmark="": {} if benchmark else pro)
+    assert HumanEvalPro().summary(lambda *_: {}) == {}
+
+
 @pytest.mark.parametrize(
     ("body", "static", "dynamic"),
     [

@@ -36,7 +36,7 @@ class Record:
 
 
 def read_records(data: str | Path, fields: Sequence[str], key: str, split: str = "test") -> list[Record]:
-    """The records of a file or of `hf:NAME`, each with all of `fields`, `key` different in each.
+    """The records of a file or of `hf:NAME`, each with all of `fields`, `key` different in each (no key: "").
 
     Raises InputError naming file, line (or record), field; MissingError when a file or `datasets` is not here.
     """
@@ -49,6 +49,8 @@ def read_records(data: str | Path, fields: Sequence[str], key: str, split: str =
     seen: dict[Any, str] = {}
     for record in records:
         record.need(fields)
+        if not key:
+            continue
         identity = str(record.fields[key])
         if identity in seen:
             cure = f"It stands first at {seen[identity]}. Drop one of the two."

@@ -5,12 +5,12 @@ Protocol of CodeEval-Pro/CodeEval-Pro (arXiv:2412.21199), shared by humaneval-pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from steelyard.benchmarks.code import extract, programs, prompts, selfinvoke, verdicts
+from steelyard.benchmarks.code import extract, join, programs, prompts, selfinvoke, verdicts
 from steelyard.benchmarks.code.options import VARIANTS, Profile, Route, check_options
 from steelyard.benchmarks.code.records import Record, read_records
 from steelyard.core.errors import InputError
@@ -19,6 +19,7 @@ from steelyard.core.words import Case, Status
 from steelyard.sandbox import Outcome as Ran
 
 FIELDS = ("id", "raw_problem", "raw_solution", "new_problem", "new_solution", "test_code")
+WORDS = ("pass", "fail")
 FILE_S = 30.0  # seconds the released exit-code runner gives a file
 
 
@@ -53,6 +54,7 @@ class SelfInvoking:
     timeout: float = 3.0
 
     own: ClassVar[Path]
+    base: ClassVar[str] = ""  # the benchmark that these problems build on
     variants: ClassVar[tuple[str, ...]] = VARIANTS
     visible_line: ClassVar[int] = 0  # of test_code, which 1shot shows
     after: ClassVar[str] = ""
@@ -193,9 +195,23 @@ class SelfInvoking:
             return {"self_invocation_static": float(static)}  # it ended otherwise under observation: not known
         return {"self_invocation_static": float(static), "self_invocation_rate": float(watched.passed)}
 
-    def summarise(self, values: Mapping[str, Mapping[str, float]]) -> dict[str, float | str]:
-        """The published figure from the cases' pass_raw and pass_sanitised; see `summarise`."""
-        return summarise(values)
+    def summary(self, values: Callable[..., Mapping[str, float]]) -> dict[str, float | str]:
+        """The published figure (see `summarise`) and, where the base benchmark was measured too, who passes which.
+
+        values: (metric, benchmark="") -> pair -> value. The 2 x 2 table needs one trial a case: passes are 0 or 1.
+        """
+        views = {name: values(name) for name in ("pass_raw", "pass_sanitised")}
+        if not views["pass_raw"]:
+            return {}
+        found = summarise(views)
+        base, pro = values("pass_at_1", self.base) if self.base else {}, values("pass_at_1")
+        if base and {*base.values(), *pro.values()} <= {0.0, 1.0}:
+            both = join.two_by_two(base, pro)
+            if both.joined:
+                table = {f"base {b}, pro {p}": float(getattr(both, f"{b}_{p}")) for b in WORDS for p in WORDS}
+                drop = (both.pass_fail - both.fail_pass) / both.joined
+                found |= {"joined": float(both.joined), **table, "drop": drop}
+        return found
 
 
 def summarise(values: Mapping[str, Mapping[str, float]]) -> dict[str, float | str]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from steelyard.contenders.kernels.tuning import ROWS, apply_stored
 from steelyard.core.errors import InputError, MissingError
 
 Pass = tuple[str, Callable[[np.ndarray, np.ndarray], None], int, int]
@@ -24,8 +25,6 @@ def native() -> ModuleType:
             f"the compiled kernels are not here ({error}).",
             "Install a C++20 compiler, then `pip install -e .` in the checkout builds them.",
         ) from error
-    from steelyard.contenders.kernels.tuning import apply_stored
-
     apply_stored(_native)
     return _native
 
@@ -51,6 +50,27 @@ class NativeSoftmax:
     algorithm: ClassVar[str]
     streams: ClassVar[tuple[int, int]]
     pass_facts: ClassVar[tuple[tuple[str, int, int], ...]]
+
+    @property
+    def depends_on(self) -> tuple[Any, ...]:
+        """What its numbers come from beside this code: the compiled module, and the tuned choices of its own passes.
+
+        The module is taken as the file it is: the same sources and compiler give the same bytes, so a mere rebuild
+        measures nothing again, and another compiler does.
+        """
+        try:
+            kernels = native()
+        except MissingError:
+            return ()
+        isa = kernels.best_isa() if self.isa == "auto" else self.isa
+        choices = [
+            (name, regime, kernels.candidates(name, isa)[index], ahead)
+            for name, *_ in self.pass_facts
+            for regime in ROWS
+            for index, ahead in [kernels.choice(name, isa, regime, self.stores)]
+            if not kernels.isas()[isa]
+        ]
+        return kernels, repr(choices)
 
     def supported(self) -> str:
         """Why this cannot run here, or an empty string."""

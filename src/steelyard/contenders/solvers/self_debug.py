@@ -3,39 +3,74 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar, Literal
 
-from inspect_ai.model import ChatMessageUser
+from inspect_ai.model import ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
+from steelyard.contenders.solvers.demonstrations import Worked, demonstrations
+from steelyard.contenders.solvers.dialogue import Dialogue
+from steelyard.contenders.solvers.feedback import (
+    CLAUSES,
+    EXPLAIN,
+    EXPLAIN_BOTH,
+    JUDGE,
+    KINDS,
+    TRACE,
+    Kind,
+    request,
+    says_right,
+)
+from steelyard.contenders.solvers.visible import Failing, failing
 from steelyard.core.contender import contender
-from steelyard.llm.context import program_of, visible_tests
-from steelyard.sandbox import Limits, Verdict, shared
+from steelyard.llm.context import TRAIL, execution_of, program_of, seed_of, visible_tests
 
-RIGHT = "The code above is correct."
-WRONG = "The code above is wrong. Please fix it."
-ANSWER = "Give the whole corrected program in one fenced python block."
-EXPLAIN = "Explain the code above line by line: what does each line do?"
-TRACE = "Follow the code above line by line on the input of this test, and write the value of each variable: {test}"
-JUDGE = "Is the code above correct? Begin your answer with yes or no."
+JUDGE_TOKENS = 64
+
+
+@dataclass
+class Trail:
+    """What was tried, for the benchmark's metrics and for whoever opens a number.
+
+    programs: the first one (or the seed) and each rewrite that held code. judged: whether each was called right, by
+    `by`. shown: the visible tests shown with each request to fix. stopped: why the loop ended. tokens: in and out.
+    """
+
+    programs: list[str]
+    by: str
+    judged: list[bool] = field(default_factory=list)
+    shown: list[list[str]] = field(default_factory=list)
+    turns: int = 0
+    no_code: int = 0
+    dropped: int = 0
+    tokens: int = 0
+    stopped: str = ""
 
 
 @contender("self-debug", interface="solver", source="arXiv:2304.05128, section 3")
 @dataclass(frozen=True)
 class SelfDebug:
-    """Generate, look at feedback, rewrite; stop when the feedback says right, at no change, or after `turns`.
+    """Generate (or take the seed), look at feedback, rewrite, until it is called right, at no change, or after `turns`.
 
-    feedback: simple = a verdict only; ut = and the first failing visible test with what it gave; expl = ut and the
-    model's own explanation of its code; trace = ut and the model's own imagined execution (never a real one).
-    turns: rewrites at most. verdict: who says whether the program is right: the visible tests, or the model.
-    limit_s: wall time of one visible test (seconds).
+    feedback: simple = a verdict only; ut = and a failing visible test with what it gave; expl = ut and the model's own
+    explanation of its code; trace = ut and the model's own imagined execution (never a real one); sql = what the query
+    returned, the model's analysis of the question and its explanation of the query.
+    turns: rewrites at most; 0 only judges. verdict: who says whether a program is right: the visible tests or the
+    model; auto is the tests where there are any. tests: which failing visible tests are shown.
+    limit_s: wall time of one visible test (seconds). tokens: no call once so many were spent on a case, 0 for no limit.
+    demonstrations: worked dialogues with a right and a wrong program go before the task (base models need them).
     """
 
-    feedback: Literal["simple", "ut", "expl", "trace"] = "ut"
+    feedback: Literal["simple", "ut", "expl", "trace", "sql"] = "ut"
     turns: int = 3
     verdict: Literal["auto", "tests", "model"] = "auto"
+    tests: Literal["first", "all"] = "first"
     limit_s: float = 1.0
+    tokens: int = 0
+    demonstrations: bool = False
+
+    depends_on: ClassVar[tuple[type, ...]] = (Dialogue, Kind, Failing, Worked)  # whose files shape its numbers too
 
     def solver(self) -> Solver:
         return self_debug(self)
@@ -47,68 +82,85 @@ def self_debug(options: SelfDebug | None = None) -> Solver:
     debug = options or SelfDebug()
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        state = await generate(state)
-        program, best = program_of(state.metadata, state.output.completion), state.output
-        reason, turn = "turns used up", 0
-        while turn < debug.turns:
-            right, report = await _feedback(debug, state, generate, program)
-            if right:
-                reason = "judged right"
-                break
-            turn += 1
-            state.messages.append(ChatMessageUser(content="\n\n".join([*report, WRONG, ANSWER])))
-            state = await generate(state)
-            rewritten = program_of(state.metadata, state.output.completion)
-            if not rewritten.strip():
-                state.output = best  # no code in the answer: the previous program stands
-                continue
-            best = state.output
-            if rewritten == program:
-                reason = "no change"
-                break
-            program = rewritten
-        state.output = best
-        state.metadata["self_debug"] = {"turns": turn, "stopped": reason}
-        return state
+        if debug.demonstrations:
+            at = sum(m.role == "system" for m in state.messages)
+            state.messages[at:at] = demonstrations(debug.feedback)
+        talk = Dialogue(state, generate)
+        trail, best = await _debug(debug, talk)
+        trail.tokens, trail.dropped = talk.tokens, talk.dropped
+        talk.state.output = best
+        talk.state.metadata[TRAIL] = asdict(trail)
+        return talk.state
 
     return solve
 
 
-async def _feedback(debug: SelfDebug, state: TaskState, generate: Generate, program: str) -> tuple[bool, list[str]]:
-    """Whether the program counts as right, and what the model is told when it does not."""
-    tests = visible_tests(state.metadata)
+async def _debug(debug: SelfDebug, talk: Dialogue) -> tuple[Trail, ModelOutput]:
+    """The loop: what was tried, and the output that holds the last program."""
+    facts = talk.state.metadata
+    tests = visible_tests(facts)
     by_tests = debug.verdict == "tests" or (debug.verdict == "auto" and bool(tests))
-    failing = await _first_failing(program, tests, debug.limit_s)
-    report = []
-    if debug.feedback != "simple" and failing:
-        report.append(f"This test fails: {failing[0]}\nIt gives: {failing[1]}")
-    if by_tests and not failing:
-        return True, []
-    if debug.feedback == "expl":
-        await _ask(state, generate, EXPLAIN)
-    elif debug.feedback == "trace" and tests:
-        await _ask(state, generate, TRACE.format(test=failing[0] if failing else tests[0]))
-    if not by_tests:
-        answer = await _ask(state, generate, JUDGE)
-        return answer.strip().lower().startswith("yes"), report
-    return False, report
+    best = await _first(talk, seed_of(facts))
+    program = program_of(facts, best.completion)
+    trail = Trail([program], "tests" if by_tests else "model")
+    while True:
+        broken = await failing(program, tests, debug.limit_s)
+        if by_tests and tests:
+            trail.judged.append(not broken)
+        if by_tests and not broken:
+            trail.stopped = "judged right" if tests else "no visible tests"
+            break
+        if trail.turns == debug.turns and (by_tests or debug.turns):
+            trail.stopped = "turns used up"
+            break
+        trail.stopped = await _consider(debug, talk, trail, broken, tests)
+        if not trail.stopped and trail.turns == debug.turns:
+            trail.stopped = "turns used up"
+        if trail.stopped:
+            break
+        trail.turns += 1
+        told = broken[: 1 if debug.tests == "first" else None] if KINDS[debug.feedback].tests else []
+        trail.shown.append([f.test for f in told])
+        rewritten = program_of(facts, await talk.say(request([(f.test, f.gave) for f in told])))
+        if talk.full:
+            trail.stopped = "context full"
+            break
+        if not rewritten.strip():
+            trail.no_code += 1  # no code in the answer: the previous program stands
+            continue
+        talk.keep()
+        best = talk.state.output
+        if rewritten == program:
+            trail.stopped = "no change"
+            break
+        program = rewritten
+        trail.programs.append(program)
+    return trail, best
 
 
-async def _ask(state: TaskState, generate: Generate, question: str) -> str:
-    """Put a question that stays in the conversation; the output of the state is not the answer to it."""
-    kept = state.output
-    state.messages.append(ChatMessageUser(content=question))
-    state = await generate(state)
-    answer, state.output = state.output.completion, kept
-    return answer
+async def _first(talk: Dialogue, seed: str) -> ModelOutput:
+    if seed:
+        return talk.begin(f"```python\n{seed}\n```")
+    await talk.say()
+    talk.keep()
+    return talk.state.output
 
 
-async def _first_failing(program: str, tests: list[str], limit_s: float) -> tuple[str, str] | None:
-    """The first visible test that does not pass, and what it gave: an exception, a wrong value, or "timeout"."""
-    for test in tests:
-        ran = await asyncio.to_thread(shared().check, program, test, Limits(wall_s=limit_s))
-        if ran.verdict is Verdict.TIMEOUT:
-            return test, "timeout"
-        if ran.verdict is not Verdict.PASSED:
-            return test, f"{ran.exception or ran.verdict}: {ran.message}".strip(": ")
-    return None
+async def _consider(debug: SelfDebug, talk: Dialogue, trail: Trail, broken: list[Failing], tests: list[str]) -> str:
+    """Put this kind's questions and, where the model decides, ask for its verdict; why to stop, "" to go on."""
+    test = broken[0].test if broken else next(iter(tests), "")
+    facts = talk.state.metadata
+    source = (facts.get("attributes") or {}).get("source_language", "")
+    for question in KINDS[debug.feedback].questions:
+        if 0 < debug.tokens <= talk.tokens:
+            return "tokens used up"
+        if question is TRACE and not test:
+            continue
+        ran = await asyncio.to_thread(execution_of, facts, trail.programs[-1]) if question is CLAUSES else ""
+        asked = EXPLAIN_BOTH if question is EXPLAIN and source else question
+        await talk.say(asked.format(test=test, source=source, execution=ran))
+    if trail.by == "model":
+        trail.judged.append(says_right(await talk.say(JUDGE, max_tokens=JUDGE_TOKENS)))
+        if trail.judged[-1]:
+            return "judged right"
+    return "tokens used up" if 0 < debug.tokens <= talk.tokens else "context full" if talk.full else ""

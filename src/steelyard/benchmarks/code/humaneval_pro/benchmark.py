@@ -17,6 +17,7 @@ class HumanEvalPro(SelfInvoking):
     """See selfinvoking.SelfInvoking. Case i is built on HumanEval/i."""
 
     own: ClassVar[Path] = Path(__file__).parent / "data" / "humaneval_pro.json"
+    base: ClassVar[str] = "humaneval"
     visible_line: ClassVar[int] = 1  # the official test_code begins with an empty line
 
     def joins(self, records: Sequence[Record]) -> list[str]:

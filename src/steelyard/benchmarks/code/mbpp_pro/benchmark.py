@@ -17,6 +17,7 @@ class MbppPro(SelfInvoking):
     """See selfinvoking.SelfInvoking. A case is built on the MBPP problem with the same function name."""
 
     own: ClassVar[Path] = Path(__file__).parent / "data" / "mbpp_pro.json"
+    base: ClassVar[str] = "mbpp"
 
     def joins(self, records: Sequence[Record]) -> list[str]:
         raw = [record.text("raw_problem") for record in records]

@@ -8,7 +8,7 @@ from typing import Any
 
 from steelyard import catalog
 from steelyard.catalog.suites import papers
-from steelyard.report.html import VERDICTS, tally
+from steelyard.report.html import STATES, tally
 from steelyard.report.html import papers as by_card
 from steelyard.report.ledger import judgements
 from steelyard.report.viewer.asking import Ask, NotThereError, Page
@@ -37,7 +37,7 @@ def _papers(ask: Ask, judged: Mapping[str, list[dict[str, Any]] | None]) -> list
         here = [n for n in paper["names"] if n in catalog.entries()]
         claims = [r for n in cards for r in judged[n] or []]
         groups = [measured[n] for n in here if n in measured]
-        count = {v: sum(r["verdict"] == v for r in claims) for v in VERDICTS}
+        count = {v: sum(r["state"] == v for r in claims) for v in STATES}
         rows.append(
             {
                 "row": paper["row"], "system": paper["system"], "arxiv": paper["arxiv"], "track": paper["track"],
@@ -58,7 +58,7 @@ def front(ask: Ask) -> Page:
     tracks = sorted({p["track"] for p in rows})
     track, state = ask.choice("track", ["", *tracks]), ask.choice("state", ["", "weighable", "not weighable yet"])
     sort, q = ask.choice("sort", list(SORTS)), ask.one("q")
-    total = {v: sum(p[v] for p in rows) for v in VERDICTS}
+    total = {v: sum(p[v] for p in rows) for v in STATES}
     shown = [
         p
         for p in rows
@@ -110,7 +110,7 @@ def ledger(ask: Ask) -> Page:
     rows = [r for found in judged.values() for r in found or []]
     tracks = {p["row"]: p["track"] for p in papers()}
     known = sorted(judged)
-    card, verdict = ask.choice("card", ["", *known]), ask.choice("verdict", ["", *VERDICTS])
+    card, verdict = ask.choice("card", ["", *known]), ask.choice("verdict", ["", *STATES])
     track, q = ask.choice("track", ["", *sorted(set(tracks.values()))]), ask.one("q").lower()
     kept = [
         r
@@ -118,10 +118,10 @@ def ledger(ask: Ask) -> Page:
         if (not card or r["card"] == card) and (not track or tracks.get(r["row"]) == track)
         and all(w in f"{r['card']} {r['claim']} {r['says']} {r['source']} {r['scale']}".lower() for w in q.split())
     ]  # fmt: skip
-    shown = [r for r in kept if not verdict or r["verdict"] == verdict]
+    shown = [r for r in kept if not verdict or r["state"] == verdict]
     page = ask.number("page", 1, 1, max(1, -(-len(shown) // SHOWN)))
     context = {
         "cards": by_card(shown[(page - 1) * SHOWN : page * SHOWN]), "tally": tally(kept), "known": known, "n": len(shown),
-        "tracks": sorted(set(tracks.values())), "verdicts": VERDICTS, "leaf": page, "pages": -(-len(shown) // SHOWN),
+        "tracks": sorted(set(tracks.values())), "verdicts": STATES, "leaf": page, "pages": -(-len(shown) // SHOWN),
     }  # fmt: skip
     return Page("The ledger of claims", "ledger.html.j2", context, {"claims": shown})

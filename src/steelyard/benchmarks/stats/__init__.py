@@ -1,0 +1,1 @@
+"""Statistics over tables that others measured: the contenders are procedures."""

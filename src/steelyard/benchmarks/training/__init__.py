@@ -1,0 +1,1 @@
+"""Training: recipes, precision, search, energy."""

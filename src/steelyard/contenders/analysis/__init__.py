@@ -1,0 +1,1 @@
+"""Procedures over tables of numbers: one short file a method."""
