@@ -90,7 +90,7 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
 
     def render(page: Page, ask: Ask, status: int, stamp: str) -> Response:
         text = env.get_template(page.template).render(
-            page=page, ask=ask, menu=menu, pool=store.pool.path, stamp=stamp,
+            page=page, ask=ask, menu=menu, pool=store.pool.path, stamp=stamp, numbers=store.rows(),
             now=time.time(), **page.context,
         )  # fmt: skip
         headers = {"x-pending": str(len(page.pending))}
@@ -146,7 +146,7 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
 
     def render_locked(page: Page, ask: Ask) -> Response:
         text = env.get_template(page.template).render(
-            page=page, ask=ask, menu=[], pool="", stamp="", now=0.0, **page.context
+            page=page, ask=ask, menu=[], pool="", stamp="", numbers=0, now=0.0, **page.context
         )
         return Response(text, 401, {"www-authenticate": "Bearer"}, "text/html; charset=utf-8")
 
@@ -157,7 +157,7 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
     @app.get("/stamp")
     async def stamp(request: Request) -> Response:
         return await shown(request, lambda: Response(
-            json.dumps({"stamp": store.stamp(), "rows": store.rows()}), media_type="application/json"
+            json.dumps({"stamp": store.stamp()}), media_type="application/json"
         ))  # fmt: skip
 
     @app.get("/artifact/{key}")

@@ -46,7 +46,7 @@ def view(pool: str | None, *, port: int | None, host: str, token: str, open_brow
         threading.Timer(0.5, webbrowser.open, [address]).start()
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1,
-        limit_concurrency=200, proxy_headers=False,
+        limit_concurrency=200, proxy_headers=False, lifespan="off",
     )  # fmt: skip
     server = Server(config)
     try:
