@@ -176,6 +176,13 @@ def test_a_leaderboard_shows_the_shares_of_the_pool(plain: Plain) -> None:
     assert next(t for t in tiers if t["contender"] == "smollm2")["tier"] > 1
 
 
+def test_other_ways_to_rank(plain: Plain) -> None:
+    tiers = plain("/board.json?b=problems&method=mean-win-rate").json()["tiers"]
+    assert tiers[0]["contender"] == "gpt-x+self-debug[turns=3]"
+    assert tiers[-1]["contender"] == "smollm2"
+    assert plain("/board?b=problems&method=tossing-a-coin").status_code == 400
+
+
 def test_filters_are_part_of_the_address(plain: Plain) -> None:
     rows = plain(
         "/board.json?"
@@ -229,7 +236,9 @@ def test_agreement_is_kendalls_tau_b() -> None:
 def test_agreement_of_the_same_order_is_one(plain: Plain) -> None:
     # Every kernel of `race` stands nowhere else; problems and race share no contender.
     pairs = {(p["a"], p["b"]): p for p in plain("/agreement.json").json()["pairs"]}
-    assert pairs[("problems", "race")] == {"a": "problems", "b": "race", "tau_b": None, "n": 0}
+    assert pairs[("problems", "race")] == {
+        "a": "problems", "b": "race", "tau_b": None, "n": 0, "low": None, "high": None,
+    }  # fmt: skip
 
 
 def test_charts_are_whole_svg_files(plain: Plain) -> None:

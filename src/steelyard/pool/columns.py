@@ -77,6 +77,8 @@ def joint(columns: Sequence[Codes]) -> Codes:
             column = np.unique(column, return_inverse=True)[1]
             low, high = 0, int(column.max(initial=0))
         size = high - low + 1
+        if size == 1:
+            continue
         if span * size >= 2**62:
             key = np.unique(key, return_inverse=True)[1].astype(np.int64)
             span = int(key.max(initial=0)) + 1
@@ -140,8 +142,9 @@ def count(table: pa.Table) -> list[tuple[Any, ...]]:
         return []
     columns = [codes(table, name) for name in COUNTED]
     key = joint(columns)
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.append(True, key[order][1:] != key[order][:-1]))
+    order = np.argsort(key.astype(np.uint16) if key.max() < 2**16 else key, kind="stable")  # 16 bits sort in one pass
+    ordered = key[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     times = np.asarray(codes(table, "started_at"), float)[order]
     first, last = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
     sizes = np.diff(np.append(starts, len(order)))

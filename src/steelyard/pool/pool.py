@@ -250,15 +250,16 @@ class Pool:
         )
 
     def query(
-        self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None, *, within_s: float | None = None
-    ) -> pa.Table:
+        self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None, *, within_s: float | None = None,
+        at_most: int | None = None,
+    ) -> pa.Table:  # fmt: skip
         """The result of one SELECT over the views `measurements` (every row) and `latest` (no repeats).
 
         The SQL can reach nothing else: no file, no network, no setting. within_s: give up after so many seconds.
-        Raises InputError for SQL that is refused or takes longer.
+        at_most: the first rows only. Raises InputError for SQL that is refused or takes longer.
         """
         reading.select_only(sql)
-        return self._reader.read(None, lambda con: reading.answer(con, sql, params, within_s))
+        return self._reader.read(None, lambda con: reading.answer(con, sql, params, within_s, at_most))
 
     def frame(
         self,

@@ -83,17 +83,19 @@ def connect(store: Store, snapshot: Snapshot, until: float | None = None) -> Ite
         con.close()
 
 
-def answer(con: duckdb.DuckDBPyConnection, sql: str, params: Any, within_s: float | None) -> pa.Table:
-    """The whole result of `sql`. Raises InputError where it takes longer than `within_s` seconds."""
+def answer(
+    con: duckdb.DuckDBPyConnection, sql: str, params: Any, within_s: float | None, at_most: int | None
+) -> pa.Table:
+    """The result of `sql`, its first `at_most` rows. Raises InputError where it takes longer than `within_s` seconds."""
     import duckdb
 
-    if within_s is None:
-        return con.sql(sql, params=params).to_arrow_table()
-    clock = threading.Timer(within_s, con.interrupt)
+    clock = threading.Timer(within_s or 0.0, con.interrupt)
     clock.daemon = True
-    clock.start()
+    if within_s is not None:
+        clock.start()
     try:
-        return con.sql(sql, params=params).to_arrow_table()
+        asked = con.sql(sql, params=params)
+        return (asked if at_most is None else asked.limit(at_most)).to_arrow_table()
     except duckdb.InterruptException as error:
         raise InputError(
             f"SQL: stopped after {within_s:g} s.", "Ask for less, or use `steelyard pool query`."

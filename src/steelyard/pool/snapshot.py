@@ -119,16 +119,16 @@ class Reader:
 
     def _live_segments(self) -> dict[str, pa.Table]:
         tables = {}
-        cache = {}
+        known, cache = self._journals, {}  # another thread may put its own in the place of what is known
         for path in sorted(self.store.journals.glob("*" + journal.SUFFIX)):
             try:
                 key = (path.name, path.stat().st_size)
-                if key not in self._journals:
+                if key not in known:
                     contents = journal.read(path)
-                    self._journals[key] = table_of(contents.rows, contents.columns)
+                    known[key] = table_of(contents.rows, contents.columns)
             except FileNotFoundError:  # sealed meanwhile
                 continue
-            cache[key] = tables[path.stem] = self._journals[key]
+            cache[key] = tables[path.stem] = known[key]
         self._journals = cache
         return tables
 

@@ -133,7 +133,7 @@ def _said(cells: tuple[str, ...]) -> str:
 
 
 def profile(section: Section, times: Scores, series: Mapping[str, int], names: Sequence[str]) -> Chart | None:
-    """Dolan-More profiles of times, one line a contender; None where nobody solved anything. docs: stats.profiles."""
+    """Dolan-More profiles of times, one line a contender; None where nobody solved anything (see stats.profiles)."""
     from steelyard.stats.profiles import performance_profile
 
     middle = np.stack([typical(times.of(name)) for name in names])

@@ -176,10 +176,10 @@ def tiers(section: Section) -> Tiers:
     return tiers_of([only(primary, contenders=names)])
 
 
-def tiers_of(sets: Sequence[Scores]) -> Tiers:
-    """The ranking over the cases of all `sets`, or the sentence that says why there is none."""
+def tiers_of(sets: Sequence[Scores], method: str = "bradley-terry") -> Tiers:
+    """The ranking over the cases of all `sets`, or the sentence that says why there is none; see `ranking_of`."""
     try:
-        ranking = ranking_of(field_of(sets, least=1))
+        ranking = ranking_of(field_of(sets, least=1), method)
     except InputError as error:
         return Tiers(sentence=str(error))
     rows = rows_of(ranking)

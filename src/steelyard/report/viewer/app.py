@@ -92,9 +92,9 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
     app = FastAPI(title="Steelyard", docs_url=None, redoc_url=None, openapi_url=None)
     guard = Guard(app, host, token)
 
-    def render(page: Page, ask: Ask, status: int = 200) -> Response:
+    def render(page: Page, ask: Ask, status: int, stamp: str) -> Response:
         text = env.get_template(page.template).render(
-            page=page, ask=ask, menu=menu, pool=store.pool.path, stamp=store.stamp() if status < 500 else "",
+            page=page, ask=ask, menu=menu, pool=store.pool.path, stamp=stamp, numbers=store.rows(),
             now=time.time(), **page.context,
         )  # fmt: skip
         headers = {"x-pending": str(len(page.pending))}
@@ -112,15 +112,16 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
             return as_data(make(ask), ask, ending)
         if name == "sql" and request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             ask.query.pop("run", None)  # a link elsewhere may show a question, not have it asked
+        stamp = store.stamp()  # before anything is read: what comes meanwhile will be seen as a change
         try:
-            ask.need("what the pool holds", "counts", store.stamp(), store.counts)
+            ask.need("what the pool holds", "counts", stamp, store.counts)
             page = make(ask)
         except PendingError as wait:
             page = Page(f"Reading {wait}", "pending.html.j2", {})
         except EmptyPoolError as error:
             page = Page("Nothing was measured yet", "empty.html.j2", {"cure": error.cure})
         page.pending = ask.pending
-        return render(page, ask)
+        return render(page, ask, 200, stamp)
 
     def failed(request: Request, error: Exception) -> Response:
         status = status_of(error)
@@ -134,7 +135,7 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
         if request.url.path.rpartition(".")[2] in ("json", "csv", "svg"):
             return Response(json.dumps({"error": what, "cure": cure}), status, media_type="application/json")
         page = Page("Not here" if status == 404 else "That went wrong", "error.html.j2", {"what": what, "cure": cure})
-        return render(page, Ask(store, keep, request.url.path, {}), status)
+        return render(page, Ask(store, keep, request.url.path, {}), status, "")
 
     async def shown(request: Request, act: Callable[[], Response]) -> Response:
         try:
@@ -149,7 +150,7 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
 
     def render_locked(page: Page, ask: Ask) -> Response:
         text = env.get_template(page.template).render(
-            page=page, ask=ask, menu=[], pool="", stamp="", now=0.0, **page.context
+            page=page, ask=ask, menu=[], pool="", stamp="", numbers=0, now=0.0, **page.context
         )
         return Response(text, 401, {"www-authenticate": "Bearer"}, "text/html; charset=utf-8")
 
@@ -160,7 +161,7 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
     @app.get("/stamp")
     async def stamp(request: Request) -> Response:
         return await shown(request, lambda: Response(
-            json.dumps({"stamp": store.stamp(), "rows": store.rows()}), media_type="application/json"
+            json.dumps({"stamp": store.stamp()}), media_type="application/json"
         ))  # fmt: skip
 
     @app.get("/artifact/{key}")
@@ -233,7 +234,8 @@ def make_app(pool: str | None, *, host: str = "127.0.0.1", token: str = "") -> F
         return await shown(request, lambda: failed(request, wrong))
 
     app.add_middleware(_Guarded, guard=guard)
-    app.state.store, app.state.guard, app.state.keep = store, guard, keep
+    app.state.store = store
+    app.state.warm = lambda: papers.front(Ask(store, keep, "/", {}))  # counts the pool, begins to judge the claims
     return app
 
 

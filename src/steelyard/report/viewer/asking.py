@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -15,8 +15,7 @@ from steelyard.report.viewer.keeping import Keep
 from steelyard.report.viewer.queries import Store
 
 T = TypeVar("T")
-Row = Mapping[str, Any]
-PATIENCE_S = 0.6  # how long a page waits for what it shows; the rest follows when it is there
+PATIENCE_S = 0.4  # how long a page waits for what it shows; the rest follows when it is there
 
 
 class NotThereError(InputError):
@@ -33,7 +32,7 @@ class PendingError(Exception):
 
 @dataclass
 class Page:
-    """What a page shows. tables: name -> rows, the first one is what CSV gives; drawings: name -> SVG.
+    """What a page shows. tables: name -> rows (mappings), the first one is what CSV gives; drawings: name -> SVG.
 
     pending: what is still being computed, with the seconds so far; the page is asked again soon.
     """
@@ -41,7 +40,7 @@ class Page:
     title: str
     template: str = ""
     context: dict[str, Any] = field(default_factory=dict)
-    tables: dict[str, Sequence[Row]] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
     drawings: dict[str, Markup] = field(default_factory=dict)
     pending: list[tuple[str, float]] = field(default_factory=list)
 

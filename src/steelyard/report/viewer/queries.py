@@ -64,6 +64,7 @@ class Store:
         self._stamp: tuple[float, str] = (0.0, "")
         self._stamps: dict[str, tuple[Any, str]] = {}
         self._counts: tuple[str, list[dict[str, Any]]] = ("", [])
+        self._groups: dict[tuple[str, ...], tuple[Any, list[Group]]] = {}
 
     def stamp(self) -> str:
         """Changes when the pool does."""
@@ -96,11 +97,15 @@ class Store:
 
     def groups(self, *names: str) -> list[Group]:
         """Counts by the columns `names`, measured last first."""
-        found: dict[tuple[str, ...], Group] = {}
-        for c in self.counts():
-            key = tuple(c[n] for n in names)
-            found.setdefault(key, Group(key[0])).add(c)
-        return sorted(found.values(), key=lambda g: (-g.last, g.name))
+        counts = self.counts()
+        known = self._groups.get(names)
+        if known is None or known[0] is not counts:
+            found: dict[tuple[str, ...], Group] = {}
+            for c in counts:
+                key = tuple(c[n] for n in names)
+                found.setdefault(key, Group(key[0])).add(c)
+            known = self._groups[names] = (counts, sorted(found.values(), key=lambda g: (-g.last, g.name)))
+        return list(known[1])
 
     def benchmarks(self) -> dict[str, Group]:
         """What was measured, by benchmark."""

@@ -41,12 +41,12 @@ def view(pool: str | None, *, port: int | None, host: str, token: str, open_brow
     address = address_of(host, bound.getsockname()[1], token)
     print(f"steelyard: {app.state.store.pool.path} is at  {address}", flush=True)
     print("Ctrl-C stops it.", flush=True)
-    threading.Thread(target=app.state.store.counts, daemon=True).start()  # the first page finds it read
+    threading.Thread(target=app.state.warm, daemon=True).start()
     if open_browser:
         threading.Timer(0.5, webbrowser.open, [address]).start()
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1,
-        limit_concurrency=200, proxy_headers=False,
+        limit_concurrency=200, proxy_headers=False, lifespan="off",
     )  # fmt: skip
     server = Server(config)
     try:
@@ -54,14 +54,16 @@ def view(pool: str | None, *, port: int | None, host: str, token: str, open_brow
     except KeyboardInterrupt:
         pass
     if server.force_exit:
-        print("steelyard: stopped.", file=sys.stderr)
-        raise SystemExit(STOPPED)
+        print("steelyard: stopped.", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(STOPPED)  # a question still under way in a thread of DuckDB's would abort an orderly end
 
 
 def bind(host: str, port: int | None) -> socket.socket:
     """A listening socket on `port`, or on the first free one from PORT on where that is None."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for number in [port] if port is not None else range(PORT, PORT + TRIED):
+    number = PORT if port is None else port
+    while True:
         made = socket.socket(family, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -73,11 +75,12 @@ def bind(host: str, port: int | None) -> socket.socket:
             raise InputError(f"--host {host!r} is no address of this machine.", "Use 127.0.0.1, or 0.0.0.0.") from error
         except OSError as error:
             made.close()
-            if port is not None or number == PORT + TRIED - 1:
+            if port is not None or number == PORT + TRIED:
                 raise MissingError(
                     f"port {number} on {host} cannot be used: {error.strerror or error}.",
                     "Name another with --port, or leave it out: the next free one is taken.",
                 ) from error
+            number += 1
 
 
 def address_of(host: str, port: int, token: str) -> str:

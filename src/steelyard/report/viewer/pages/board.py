@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from steelyard.core.errors import InputError
 from steelyard.core.words import Direction
 from steelyard.report import plots, views
-from steelyard.report.charts import Chart
+from steelyard.report.charts import SERIES, Chart
 from steelyard.report.ranking import GATES
-from steelyard.report.results import Scores
 from steelyard.report.sections import Section, only
 from steelyard.report.viewer.asking import Ask, Page
 from steelyard.report.viewer.pages.common import chosen, filtered, kept_cases, metric_of, pick, section_of
 
-# Ways to rank: name -> (what it does, the function). A further one is a line here.
-METHODS: dict[str, tuple[str, Callable[[list[Scores]], views.Tiers]]] = {
-    "bradley-terry": ("by the order of contenders within each case (Bradley-Terry)", views.tiers_of),
-}
+WORDS = {"bradley-terry": "by the order of contenders within each case (Bradley-Terry)"}
+
+
+def _methods() -> dict[str, str]:
+    """Ways to rank, each in words."""
+    from steelyard.stats.aggregate import METHODS
+
+    return WORDS | {name: f"by {name}" for name in METHODS if name not in WORDS}
 
 
 def leaderboard(ask: Ask) -> Page:
@@ -45,11 +47,11 @@ def _one(ask: Ask, name: str) -> Page:
     whole = section_of(ask, name)
     section = filtered(ask, whole)
     scores = metric_of(ask, section) if section.metrics else None
-    method = ask.choice("method", list(METHODS))
+    method = ask.choice("method", list(_methods()))
     stamp = ask.store.stamp_of(name)
     context: dict[str, Any] = {
         "names": [name], "card": section.card, "section": section, "scores": scores, "tiers": None, "forest": None,
-        "charts": [], "strips": None, "everyone": [s.contender for s in whole.sources], "methods": METHODS,
+        "charts": [], "strips": None, "everyone": [s.contender for s in whole.sources], "methods": _methods(),
         "method": method, "baseline": "", "legend": [], "measured": list(ask.store.benchmarks()),
     }  # fmt: skip
     tables: dict[str, Any] = {"contenders": []}
@@ -60,7 +62,10 @@ def _one(ask: Ask, name: str) -> Page:
     baseline = pick(ask, "baseline", ranked, views.baseline_of(section)) if ranked else ""
     key = (name, *_state(ask))
     if len(ranked) > 1:
-        tiers = ask.get("tiers", ("tiers", *key), stamp, lambda: METHODS[method][1]([only(scores, contenders=ranked)]))
+        tiers = ask.get(
+            "the ranking", ("tiers", *key), stamp, lambda: views.tiers_of([only(scores, contenders=ranked)], method),
+            slow=method not in WORDS,
+        )  # fmt: skip
     else:
         tiers = views.Tiers(sentence=f"A ranking needs two contenders with numbers; there are {len(ranked)}.")
     forest = ask.get(
@@ -107,13 +112,19 @@ def _several(ask: Ask, names: list[str]) -> Page:
             left.append(name)
         else:
             sets.append(only(scores, cases, [c for c in who if c not in GATES and c in (ask.many("with") or who)]))
-    method = ask.choice("method", list(METHODS))
+    method = ask.choice("method", list(_methods()))
     if not sets:
         raise InputError("none of these benchmarks has numbers that can be ranked.", "Choose other ones, or a metric.")
     stamp = ask.store.stamp_of(*names)
-    tiers = ask.get("tiers", ("several", *names, *_state(ask)), stamp, lambda: METHODS[method][1](sets))
+    tiers = ask.get(
+        "tiers",
+        ("several", *names, *_state(ask)),
+        stamp,
+        lambda: views.tiers_of(sets, method),
+        slow=method not in WORDS,
+    )
     context = {
-        "names": names, "tiers": tiers, "left": left, "methods": METHODS, "method": method,
+        "names": names, "tiers": tiers, "left": left, "methods": _methods(), "method": method,
         "counts": [(s.card.name, s.metric.name, len(s.cases), len(s.contenders)) for s in sets],
         "measured": list(ask.store.benchmarks()),
     }  # fmt: skip
@@ -186,7 +197,7 @@ def _series(section: Section, names: list[str]) -> dict[str, int]:
     """The places in the legend: the baseline first."""
     base = views.baseline_of(section)
     order = [n for n in (base, *names) if n in names]
-    return {name: at for at, name in enumerate(dict.fromkeys(order)) if at < views.SERIES}
+    return {name: at for at, name in enumerate(dict.fromkeys(order)) if at < SERIES}
 
 
 def _with_chart(page: Page, chart: Chart | None, table: str) -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,9 +114,7 @@ def agree(ask: Ask) -> Page:
     names, boards, left = [], [], []
     for name in ask.many("b") or list(ask.store.benchmarks()):
         chosen(Ask(ask.store, ask.keep, ask.path, {"b": [name]}))
-        means = ask.get(
-            f"means of {name}", ("means", name), ask.store.stamp_of(name), lambda name=name: _means(ask, name)
-        )
+        means = ask.get(f"means of {name}", ("means", name), ask.store.stamp_of(name), partial(_means, ask, name))
         if means is None:
             continue
         if len(means) < 3:
@@ -124,10 +123,11 @@ def agree(ask: Ask) -> Page:
             names.append(name)
             boards.append(means)
     tau, n = agreement(boards)
-    rows = [
+    rows: list[list[dict[str, Any]]] = [
         [
             {
                 "tau": None if math.isnan(tau[i, j]) else float(tau[i, j]), "n": int(n[i, j]),
+                "ends": _ends(float(tau[i, j]), int(n[i, j])) if i != j else (math.nan, math.nan),
                 "level": "none" if math.isnan(tau[i, j]) else f"{'neg' if tau[i, j] < 0 else 'pos'}{round(4 * abs(tau[i, j]))}",
             }
             for j in range(len(names))
@@ -135,12 +135,26 @@ def agree(ask: Ask) -> Page:
         for i in range(len(names))
     ]  # fmt: skip
     plain = [
-        {"a": names[i], "b": names[j], "tau_b": rows[i][j]["tau"], "n": rows[i][j]["n"]}
+        {
+            "a": names[i],
+            "b": names[j],
+            "tau_b": rows[i][j]["tau"],
+            "n": rows[i][j]["n"],
+            "low": rows[i][j]["ends"][0],
+            "high": rows[i][j]["ends"][1],
+        }
         for i in range(len(names))
         for j in range(i + 1, len(names))
     ]
     context = {"names": names, "rows": rows, "left": left}
     return Page("Agreement between benchmarks", "agreement.html.j2", context, {"pairs": plain})
+
+
+def _ends(tau: float, n: int) -> tuple[float, float]:
+    """Its 95% interval over the choice of contenders; NaN where there is no tau."""
+    from steelyard.stats.agreement import score_interval
+
+    return (math.nan, math.nan) if math.isnan(tau) else score_interval(tau, n, "kendall")
 
 
 def _means(ask: Ask, name: str) -> dict[str, float]:

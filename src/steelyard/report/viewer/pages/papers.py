@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from steelyard import catalog
@@ -22,7 +23,7 @@ def _judged(ask: Ask) -> dict[str, list[dict[str, Any]] | None]:
     return {
         name: ask.get(
             "verdicts", ("ledger", name), ask.store.stamp_of(*reads(card)),
-            lambda name=name: judgements(ask.store.pool, [name], measure=False), slow=True,
+            partial(judgements, ask.store.pool, [name], measure=False), slow=True,
         )
         for name, card in claimants().items()
     }  # fmt: skip
@@ -93,7 +94,7 @@ def paper(ask: Ask) -> Page:
         stamp = ask.store.stamp_of(*reads(claimants()[name]))
         rows += ask.get(
             f"verdicts of {name}", ("ledger", name), stamp,
-            lambda name=name: judgements(ask.store.pool, [name], measure=False), slow=True,
+            partial(judgements, ask.store.pool, [name], measure=False), slow=True,
         ) or []  # fmt: skip
     measured = ask.store.benchmarks()
     context = {

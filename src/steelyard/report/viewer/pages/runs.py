@@ -12,7 +12,7 @@ from steelyard.report.viewer.asking import Ask, Page
 from steelyard.report.viewer.pages.common import chosen, section_of
 
 SHOWN = 100
-SQL_S, SQL_ROWS = 20.0, 300
+SQL_S, SQL_ROWS, SQL_MOST = 20.0, 300, 100_000  # rows on the page, and in CSV or JSON
 
 
 def runs(ask: Ask) -> Page:
@@ -29,7 +29,7 @@ def runs(ask: Ask) -> Page:
         }
         for g in groups
     ]  # fmt: skip
-    context = {
+    context: dict[str, Any] = {
         "runs": rows[(page - 1) * SHOWN : page * SHOWN], "groups": list(ask.store.benchmarks().values()), "leaf": page,
         "pages": -(-len(groups) // SHOWN), "n": len(groups),
     }  # fmt: skip
@@ -65,17 +65,24 @@ def failures(ask: Ask) -> Page:
 def sql(ask: Ask) -> Page:
     """One SELECT over the pool; it can read nothing else."""
     q = ask.one("q")
-    context: dict[str, Any] = {"sql": q, "columns": [], "rows": [], "n": 0, "error": None, "ran": False}
+    context: dict[str, Any] = {"sql": q, "columns": [], "rows": [], "n": 0, "more": False, "error": None, "ran": False}
     tables: dict[str, list[dict[str, Any]]] = {"rows": []}
     if q and ask.one("run"):
         try:
-            table = ask.store.pool.query(q, within_s=SQL_S)
+            most = SQL_MOST if ask.whole else SQL_ROWS
+            table = ask.store.pool.query(q, within_s=SQL_S, at_most=most + 1)
         except InputError as error:
             if ask.whole:
                 raise
             context["error"] = error
         else:
-            found = [jsonable(r) for r in table.slice(0, SQL_ROWS if not ask.whole else table.num_rows).to_pylist()]
+            found = [jsonable(r) for r in table.slice(0, most).to_pylist()]
             tables = {"rows": found}
-            context |= {"columns": table.column_names, "rows": found, "n": table.num_rows, "ran": True}
+            context |= {
+                "columns": table.column_names,
+                "rows": found,
+                "n": len(found),
+                "more": table.num_rows > most,
+                "ran": True,
+            }
     return Page("Ask in SQL", "sql.html.j2", context, tables)

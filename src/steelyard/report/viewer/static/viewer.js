@@ -3,7 +3,7 @@
 (() => {
   const QUICK = 1500, SLOW = 8000;
   const body = document.body, news = document.getElementById("news"), button = document.getElementById("follow");
-  let stamp = body.dataset.stamp, pending = Number(body.dataset.pending), rows = null, wait = QUICK, on = true, timer = 0;
+  let stamp = body.dataset.stamp, pending = Number(body.dataset.pending), rows = Number(body.dataset.rows), wait = QUICK, on = true, timer = 0;
 
   const keyOf = (node) => node.closest("section, figure, tr, form")?.querySelector("h2, th, figcaption")?.textContent + "|" + node.querySelector("summary")?.textContent;
 
@@ -25,6 +25,7 @@
     pending = Number(fresh.body.dataset.pending);
     body.dataset.stamp = stamp;
     body.dataset.pending = pending;
+    body.dataset.rows = fresh.body.dataset.rows;
     return true;
   }
 
@@ -36,11 +37,11 @@
       if (changed || pending) {
         const answer = await fetch(location.href, { headers: { accept: "text/html" } });
         if (answer.ok && place(new DOMParser().parseFromString(await answer.text(), "text/html")) && changed) {
-          const more = rows === null ? 0 : said.rows - rows;
-          news.textContent = more > 0 ? `${more} new ${more === 1 ? "number" : "numbers"}, ${said.rows} in all.` : "The pool changed; this page shows it.";
+          const all = Number(body.dataset.rows), more = all - rows;
+          rows = all;
+          news.textContent = more > 0 ? `${more} new ${more === 1 ? "number" : "numbers"}, ${all} in all.` : "The pool changed; this page shows it.";
         }
       }
-      if (rows === null || changed) rows = said.rows;
     } catch (error) {
       news.textContent = "The viewer does not answer. This page stays as it was.";
     }
@@ -63,7 +64,6 @@
       next();
     });
     document.addEventListener("visibilitychange", () => { wait = QUICK; next(); });
-    fetch("/stamp").then((answer) => answer.json()).then((said) => { if (said.stamp === stamp) rows = said.rows; }).catch(() => {});
     next();
   }
 
