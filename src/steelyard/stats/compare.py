@@ -14,7 +14,9 @@ from steelyard.core.words import Direction, Kind
 
 from .estimates import clustered_error, size_notes
 from .pairs import Missing, align, holm, mcnemar, sign_flip, tango
-from .resample import DRAWS, LEVEL, Array, block_length, codes, percentile, quantile_t, round_indices, widen_median
+from .resample import (
+    DRAWS, LEVEL, Array, block_length, chunks, codes, percentile, quantile_t, round_indices, widen_median,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +198,8 @@ def compare_times(
         block = block_length(series)
         units = series.size // block
         value = float((np.median(log_a, axis=1) - np.median(log_b, axis=1)).mean())
-        parts = [
-            (np.median(log_a[:, i], axis=2) - np.median(log_b[:, i], axis=2)).mean(axis=0)
-            for i in round_indices(series.size, draws, seed, block, 2 * x.shape[0])
-        ]
-        low, high = percentile(value + widen_median(units, level) * (np.concatenate(parts) - value), level)
+        drawn = _median_draws(log_a, log_b, block, draws, seed)
+        low, high = percentile(value + widen_median(units, level) * (drawn - value), level)
         if units < 2:
             low, high = -math.inf, math.inf
         p = sign_flip(series[: units * block].reshape(units, block).mean(axis=1), draws, seed)
@@ -213,3 +212,17 @@ def compare_times(
         x.size, units, 0, 0, "ratio", method, "", direction, Kind.DURATION, margin, notes,
     )  # fmt: skip
     return replace(c, verdict=verdict(c, level))
+
+
+def _median_draws(log_a: Array, log_b: Array, block: int, draws: int, seed: int) -> Array:
+    """(draws,) mean over cases of the difference of medians, rounds being resampled for all (cases, rounds) together."""
+    rounds = log_a.shape[1]
+    index = np.concatenate(list(round_indices(rounds, draws, seed, block)))
+    # a median does not ask for the order of its rounds: of three rounds only ten resamples differ
+    distinct, place = np.unique(np.sort(index, axis=1), axis=0, return_inverse=True)
+    parts, at = [], 0
+    for rows in chunks(len(distinct), 2 * log_a.size):
+        i = distinct[at : at + rows]
+        parts.append((np.median(log_a[:, i], axis=2) - np.median(log_b[:, i], axis=2)).mean(axis=0))
+        at += rows
+    return np.concatenate(parts)[place.ravel()]

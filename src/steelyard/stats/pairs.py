@@ -143,6 +143,10 @@ def sign_flip(sums: Array, draws: int = DRAWS, seed: int = 0) -> float:
         bits = (np.arange(2**g)[:, None] >> np.arange(g)) & 1
         return float(np.mean(np.abs((2.0 * bits - 1) @ sums) >= bar))
     rng = np.random.default_rng(seed)
+    sizes, counts = np.unique(np.abs(sums), return_counts=True)
+    if 4 * sizes.size <= g:  # many are equal (passes, shares of few trials): how many of them turn is binomial
+        turned = rng.binomial(counts, 0.5, size=(draws, sizes.size))
+        return (int((np.abs((2.0 * turned - counts) @ sizes) >= bar).sum()) + 1) / (draws + 1)
     hits = 0
     for rows in chunks(draws, g):
         signs = rng.integers(0, 2, size=(rows, g), dtype=np.int8)
