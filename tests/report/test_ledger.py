@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -225,3 +226,20 @@ def test_a_budget_of_time_is_for_all_claims_together(race, tmp_path):
     assert len(runs) == 1, "when the second claim's turn came, the time was up"
     assert second["state"] == "not measured"
     assert first["claim"] == "fast"
+
+
+def test_what_was_measured_on_given_data_is_judged_without_naming_them_again(tmp_path: Path) -> None:
+    data = tmp_path / "benchbench"
+    shutil.copytree(catalog.find("benchbench").path.parent / "data", data)
+    claim = ["unresolved-references"]
+    with Pool(tmp_path / "pool") as pool:
+        before = judgements(pool, ["benchbench"], only=claim)[0]
+        assert before["state"] == "out of reach"
+        assert "--data" in before["reason"]
+        with_data = judgements(pool, ["benchbench"], only=claim, measure=True, data=str(data))[0]
+        assert with_data["value"] == with_data["value"]
+        nothing = judgements(pool, ["benchbench"], only=claim, data=str(tmp_path / "pool"))[0]
+        assert nothing["state"] == "out of reach"
+        assert "benchbench" in nothing["reason"]
+        again = judgements(pool, ["benchbench"], only=claim)[0]
+        assert (again["state"], again["value"]) == (with_data["state"], with_data["value"])

@@ -123,3 +123,12 @@ def test_timings_interleave_contenders_round_by_round(toy):
 def test_contenders_that_are_not_there_are_named(toy, tmp_path, bad):
     with Pool(tmp_path / "pool") as pool, pytest.raises(InputError):
         weigh("toy", [bad.format(toy=toy)], pool=pool)
+
+
+def test_a_version_without_its_data_is_the_version_of_the_same_options() -> None:
+    from steelyard.weigh.plan import without_data
+
+    assert without_data("1") == "1"
+    assert without_data("1[data=logs@0a1b2c3d]") == "1"
+    assert without_data("1[profile=published,data=hf:some/name]") == "1[profile=published]"
+    assert without_data("1[profile=published]") == "1[profile=published]"

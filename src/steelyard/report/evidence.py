@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard import catalog
+from steelyard.core.card import Card
 from steelyard.core.contender import options_of
 from steelyard.core.errors import InputError
 from steelyard.core.spec import Spec, parse_spec
@@ -64,20 +65,30 @@ def member_of(text: str, home: Spec) -> Member:
 
 
 def data_for(benchmark: str, data: str | None) -> str | None:
-    """`--data` is a file, or a folder with one file or folder for each benchmark, named like it or as its card says."""
+    """`--data` for one benchmark: a file or its own folder as it is; of a folder of several what is named like the
+    benchmark, or as its card says. None where the folder holds nothing of it.
+    """
     if data is None or not Path(data).is_dir():
         return data
-    named = catalog.benchmark(benchmark).card.data
-    names = {named} if named else {benchmark, benchmark.replace("-", "_")}
+    names = data_names(benchmark)
     found = sorted(p for p in Path(data).iterdir() if p.name.split(".")[0] in names)
-    return str(found[0]) if found else None
+    return str(found[0]) if found else data if Path(data).resolve().name in names else None
+
+
+def data_names(benchmark: str) -> list[str]:
+    """What the official data of a benchmark may be called inside a folder of several."""
+    named = catalog.benchmark(benchmark).card.data
+    return [named] if named else [benchmark, benchmark.replace("-", "_")]
 
 
 def table_of(
     pool: Pool, entry: catalog.Entry, sides: Sequence[Sequence[Member]], metric: str, where: Any, data: str | None,
-    machines: list[str], asked: str = "",
+    machines: list[str], asked: str = "", given: bool = False,
 ) -> Table:  # fmt: skip
-    """What a claim is judged on. asked: what the claim says is a sample (`unit`), "" for the benchmark's own."""
+    """What a claim is judged on. asked: what the claim says is a sample (`unit`), "" for the benchmark's own.
+
+    given: without `data`, only what was measured on data that a user gave counts.
+    """
     from steelyard.stats.claims import Table
 
     if any(m.published for side in sides for m in side):
@@ -85,7 +96,7 @@ def table_of(
     scores: dict[str, Scores] = {}
     for member in {m.text: m for side in sides for m in side}.values():
         try:
-            scores[member.text] = _scores(pool, member, metric, where, data)
+            scores[member.text] = _scores(pool, member, metric, where, data, given)
         except InputError as error:
             raise NotMeasuredError(error.what) from error
         machines += scores[member.text].machines
@@ -167,13 +178,29 @@ def _without_numbers(scores: Mapping[str, Scores]) -> OutOfReachError | NotMeasu
     return NotMeasuredError("no case has a number of every contender")
 
 
-def _scores(pool: Pool, member: Member, metric: str, where: Any, data: str | None) -> Scores:
-    from steelyard.weigh.plan import version_of
+def on_data(pool: Pool, benchmark: str) -> bool:
+    """Whether the pool has measurements of a benchmark on data that the user gave."""
+    from steelyard.weigh.plan import without_data
 
+    return any(without_data(v) != v for v in {row["benchmark_version"] for row in pool.counts(benchmark)})
+
+
+def _version(pool: Pool, card: Card, benchmark: Spec, data: str | None, given: bool) -> str | None:
+    """The version that a claim reads: the one of `data`; without it the newest with these options, whatever it was
+    measured on (given: on data that a user gave); None for the newest of all."""
+    from steelyard.weigh.plan import version_of, without_data
+
+    wanted = version_of(card, benchmark, data_for(card.name, data))
+    if data is not None:
+        return wanted
+    rows = [(r["last"], r["benchmark_version"]) for r in pool.counts(card.name)]
+    found = [(last, v) for last, v in rows if without_data(v) == wanted and not (given and v == wanted)]
+    return max(found)[1] if found else wanted if benchmark.options else None
+
+
+def _scores(pool: Pool, member: Member, metric: str, where: Any, data: str | None, given: bool) -> Scores:
     card = catalog.benchmark(member.benchmark.name).card
-    version = None
-    if member.benchmark.options or data is not None:
-        version = version_of(card, member.benchmark, data_for(card.name, data))
+    version = _version(pool, card, member.benchmark, data, given)
     keep = where if where.text else None
     return load(pool, card.name, metric, contenders=[str(member.spec)], where=keep, version=version)
 

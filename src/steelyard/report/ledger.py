@@ -13,7 +13,16 @@ from steelyard.catalog.suites import papers
 from steelyard.core.card import Card, Claim
 from steelyard.core.errors import MEASURED_FAILURE, MissingError, SteelyardError, unknown
 from steelyard.core.spec import parse_spec
-from steelyard.report.evidence import Member, NotMeasuredError, OutOfReachError, data_for, member_of, table_of
+from steelyard.report.evidence import (
+    Member,
+    NotMeasuredError,
+    OutOfReachError,
+    data_for,
+    data_names,
+    member_of,
+    on_data,
+    table_of,
+)  # fmt: skip
 from steelyard.report.terminal import console, interval, number, print_json, print_table
 
 if TYPE_CHECKING:
@@ -92,7 +101,7 @@ def _judge(
 
     if claim.scale.startswith("out of reach"):
         raise OutOfReachError(claim.scale.removeprefix("out of reach").lstrip(": "))
-    _check_needs(claim, data)
+    _check_needs(claim)
     expect, contender, baseline, where = check_claim(claim, claim.where)
     home = parse_spec(claim.benchmark or card.name)
     if catalog.find(home.name).card.kind != "benchmark":
@@ -101,19 +110,27 @@ def _judge(
         [member_of(text, home) for text in side.members] if side is not None else [] for side in (contender, baseline)
     ]
     everyone = [*sides[0], *sides[1]]
+    official = next((n.partition(":")[2] for n in claim.needs if n.startswith("data:")), "")
+    # published tables stand beside the card; what is scaled down may be judged on our own small data
+    asks = bool(official) and claim.scale.startswith("as published") and not any(m.published for m in everyone)
+    given = asks and data is None
+    if given and not on_data(pool, home.name):
+        raise OutOfReachError(f"needs the official data of {official}: --data PATH")
+    if asks and data is not None and data_for(home.name, data) is None:
+        raise OutOfReachError(f"{data} holds nothing called {' or '.join(data_names(home.name))}")
     if any(n == "rank" for n, _ in expect.reads) and not sides[1]:
         raise NotMeasuredError(f"claim {claim.id!r} asks for a rank and names no field (baseline)")
-    if measure:
+    if measure and not given:
         _measure(pool, everyone, data, where, time_s, claim.trials)
     tables = {}
     for key in {key for _, key in expect.reads} - {"margin"} or {""}:
         metric = key or claim.metric
-        tables[key] = table_of(pool, entry, sides, metric, where, data, machines, claim.unit)
+        tables[key] = table_of(pool, entry, sides, metric, where, data, machines, claim.unit, given)
     return judge(claim, Samples(tables))
 
 
-def _check_needs(claim: Claim, data: str | None) -> None:
-    """Raise OutOfReachError for what is not on this machine: ISA extensions, models, official data, accounts."""
+def _check_needs(claim: Claim) -> None:
+    """Raise OutOfReachError for what is not on this machine: ISA extensions, models, accounts."""
     from steelyard.probe import machine
 
     for need in claim.needs:
@@ -125,9 +142,7 @@ def _check_needs(claim: Claim, data: str | None) -> None:
             if name not in known:
                 raise OutOfReachError(f"needs the model {name}")
         elif kind == "data":
-            # published tables stand beside the card; what is scaled down may be judged on our own small data
-            if data is None and claim.scale.startswith("as published") and "published:" not in claim.contender:
-                raise OutOfReachError(f"needs the official data of {name}: --data PATH")
+            continue  # `_judge` looks whether it was given, now or before
         elif need in machine().capabilities or need in ("valgrind",):
             continue
         else:

@@ -15,7 +15,16 @@ from steelyard.core.words import Direction, Kind
 from .estimates import clustered_error, size_notes
 from .pairs import Missing, align, holm, mcnemar, sign_flip, tango
 from .resample import (
-    DRAWS, LEVEL, Array, block_length, chunks, codes, percentile, quantile_t, round_indices, widen_median,
+    DRAWS,
+    LEVEL,
+    Array,
+    block_length,
+    chunks,
+    codes,
+    percentile,
+    quantile_t,
+    round_indices,
+    widen_median,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from steelyard.core.spec import Spec, parse_spec, print_value
 from steelyard.core.words import Case
 
 Key = tuple[str, str, str, str, str, int, str]
+_DATA = re.compile(r"[\[,]data=[^\[\],]+\]$")
 GATE = ("gold", "empty")
 
 
@@ -98,6 +100,11 @@ def version_of(card: Card, spec: Spec, data: str | None) -> str:
     if data is not None:
         extra.append(f"data={data_name(data)}")
     return card.version + (f"[{','.join(extra)}]" if extra else "")
+
+
+def without_data(version: str) -> str:
+    """A version as `version_of` gives it, less the name of the data it was measured on."""
+    return _DATA.sub(lambda found: "]" if found[0][0] == "," else "", version)
 
 
 def data_name(data: str) -> str:
