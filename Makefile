@@ -17,10 +17,10 @@ quickstart: $(VENV)/.user
 	@echo "       $(STEELYARD) papers         |   open report.html   |   docs/running.md"
 
 test: lint models
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
 
 test-all: lint models
-	$(PY) -m pytest -m "slow or not slow"
+	$(PY) -m pytest -n 2 --dist loadfile -m "slow or not slow"
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

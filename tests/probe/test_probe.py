@@ -97,7 +97,12 @@ def test_pinning_lasts_as_long_as_its_context() -> None:
 
 def test_the_peak_of_a_callable_is_what_it_touches() -> None:
     ballast = np.ones(64 * MIB, np.uint8)  # the parent's own memory must not be taken for the callable's
-    found = peak(lambda: np.ones(48 * MIB, np.uint8).sum())
+    kept = [np.ones(MIB // 16, np.uint8) for _ in range(1600)]  # small pieces: malloc keeps their 100 MiB when they go
+    last = np.ones(MIB // 16, np.uint8)  # above them, so that the heap cannot shrink
+    del kept
+    found = peak(lambda: [np.ones(MIB // 16, np.uint8) for _ in range(768)])
+    assert 47 * MIB < found.grown < 60 * MIB
+    found = peak(lambda: np.ones(48 * MIB, np.uint8).sum() + last[0])
     assert 47 * MIB < found.grown < 60 * MIB
     assert peak(lambda: None).grown < 4 * MIB
     assert current() >= ballast.nbytes
