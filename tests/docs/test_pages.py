@@ -25,8 +25,8 @@ def test_links_in_readme_and_docs_lead_somewhere():
 
 
 def test_every_command_is_in_the_readme_or_the_docs():
-    from steelyard.cli import app
+    from steelyard.cli import build
 
     text = "".join(p.read_text() for p in [ROOT / "README.md", *Path(ROOT / "docs").glob("*.md")])
-    for command in app.registered_commands:
+    for command in build().registered_commands:
         assert f"steelyard {command.name}" in text, command.name
