@@ -270,3 +270,16 @@ def test_select_refuses_and_explains(own_pool):
     assert "nothing says what to select" in steelyard(own_pool, "select").stderr
     assert "keeps none" in steelyard(own_pool, "select", "--where", "task == 'chemistry'").stderr
     assert "unknown selection" in steelyard(own_pool, "rank", "--selection", "nowhere").stderr
+
+
+def test_a_model_is_scored_where_it_was_measured_and_a_stranger_is_named():
+    bench = OneBenchScores()
+    cases = bench.cases(None)
+    outcomes = [bench.measure(Replay("birch"), case, 0) for case in cases]
+    missing = {c.attributes["source"] for c, o in zip(cases, outcomes, strict=True) if isinstance(o, Outcome)}
+    assert missing, "our own pool is incomplete on purpose"
+    assert all(
+        isinstance(o, Outcome) == (c.attributes["source"] in missing) for c, o in zip(cases, outcomes, strict=True)
+    )
+    with pytest.raises(InputError, match="unknown model 'brich'"):
+        bench.measure(Replay("brich"), cases[0], 0)

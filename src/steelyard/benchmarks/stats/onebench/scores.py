@@ -22,8 +22,10 @@ class OneBenchScores:
         """scores/SOURCE/BLOCK, then win-rate/MODEL."""
         pool = read_samples(data)
         cases = []
+        self.models: set[str] = set()
         for source in dict.fromkeys(pool.sources.tolist()):
             x, models = pool.of(source)
+            self.models |= set(models)
             blocks = max(2, round(x.shape[1] / BLOCK))
             for b in range(blocks):
                 part = {name: row[b::blocks] for name, row in zip(models, x, strict=True)}
@@ -41,8 +43,10 @@ class OneBenchScores:
         if case.attributes["study"] == "scores":
             if not isinstance(contender, Replay):
                 return Outcome({}, Status.UNSUPPORTED, "blocks are scored for replay:MODEL")
+            if contender.name not in self.models:
+                raise unknown("model", contender.name, self.models, where="the samples")
             if contender.name not in case.payload:
-                raise unknown("model", contender.name, case.payload, where=case.attributes["source"])
+                return Outcome({}, Status.UNSUPPORTED, f"was not measured on {case.attributes['source']}")
             return {"mean_score": float(np.nanmean(case.payload[contender.name]))}
         if isinstance(contender, Replay):
             return Outcome({}, Status.UNSUPPORTED, "win rates are computed by a method, such as mean")
