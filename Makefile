@@ -1,5 +1,5 @@
 # Steelyard. `make quickstart` and `make test` are the two commands; the rest is for those who build it.
-.PHONY: quickstart test test-all lint bench docs clean system models
+.PHONY: quickstart test test-all lint bench docs clean system system-tests models
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -16,10 +16,10 @@ quickstart: $(VENV)/.user
 	@echo "Next:  $(STEELYARD) show softmax   |   $(STEELYARD) compare torch two-pass --on softmax --where \"kind == 'time'\""
 	@echo "       $(STEELYARD) papers         |   open report.html   |   docs/running.md"
 
-test: lint models
+test: system-tests lint models
 	$(PY) -m pytest -n 2 --dist loadfile
 
-test-all: lint models
+test-all: system-tests lint models
 	$(PY) -m pytest -n 2 --dist loadfile -m "slow or not slow"
 
 lint: $(VENV)/.dev
@@ -36,6 +36,9 @@ docs: $(VENV)/.dev
 
 system:
 	bash scripts/system-packages
+
+system-tests:
+	bash scripts/system-packages --tests
 
 # torch is asked for by its exact version: that is the CPU build where one is at hand.
 $(VENV)/.torch: | system

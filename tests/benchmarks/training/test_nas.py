@@ -21,6 +21,7 @@ from steelyard.contenders.analysis.variance_share import VarianceShare
 from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Replay
 from tests.benchmarks.stats.test_benchbench import steelyard
+from tests.conftest import need
 
 TRAPS = (
     "Random A,A ,Random MANAS,MANAS-LS,lonely,,Random B,B\n"
@@ -139,7 +140,7 @@ def test_variance_shares_add_up():
 
 
 def test_gradients_equal_differences():
-    pytest.importorskip("sklearn")
+    need("sklearn")
     from steelyard.benchmarks.training.nas_live.networks import Network, digits
 
     rng = np.random.default_rng(0)
@@ -163,7 +164,7 @@ def test_gradients_equal_differences():
 
 
 def test_training_learns_and_repeats_itself():
-    pytest.importorskip("sklearn")
+    need("sklearn")
     from steelyard.benchmarks.training.nas_live.networks import RECIPES, SPACES, Search, accuracy, train
 
     genotype = (0, 0, 0, 0, 0, 0)
