@@ -9,8 +9,8 @@ from steelyard.contenders.kernels.native_softmax import native
 from steelyard.contenders.kernels.three_pass import ThreePassReload
 from steelyard.contenders.kernels.two_pass import TwoPass
 from steelyard.core.card import Card
-from steelyard.core.errors import MissingError
 from steelyard.weigh.plan import weighed
+from tests.conftest import need
 
 
 def source(name: str) -> str:
@@ -20,10 +20,8 @@ def source(name: str) -> str:
 
 @pytest.fixture
 def kernels():
-    try:
-        return native()
-    except MissingError as error:
-        pytest.skip(str(error))
+    need("steelyard._native")
+    return native()
 
 
 def test_another_tuned_choice_is_other_code_for_the_kernels_that_use_it(kernels):
