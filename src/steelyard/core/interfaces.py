@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from steelyard.core.words import Case, Status
+from steelyard.core.words import Case, Provenance, Status
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,12 +18,14 @@ class Outcome:
 
     metrics: metric name -> value. status and error: why values are missing or worthless, when they are.
     artifacts: role -> text the numbers were taken from (prompt, output, program, log).
+    provenance: PUBLISHED where the values are what others printed, not what was measured here.
     """
 
     metrics: Mapping[str, float]
     status: Status = Status.OK
     error: str = ""
     artifacts: Mapping[str, str] = field(default_factory=dict)
+    provenance: Provenance = Provenance.MEASURED
 
 
 Result = Mapping[str, float] | Outcome
@@ -65,7 +67,8 @@ class Analysis(Protocol):
 class Replay:
     """`replay:NAME`: what was published under this name in the benchmark's data, scored again beside what runs here.
 
-    A benchmark that measures finds the record itself, in the case's payload or its data.
+    A benchmark that measures finds the record itself, in the case's payload or its data. One of text has
+    `replay(name, case, trial)`: the published output, to be scored, or an Outcome where only values were published.
     """
 
     name: str

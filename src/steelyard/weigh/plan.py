@@ -124,7 +124,9 @@ def weighed(given: str | Spec, card: Card, bench: Any) -> Weighed:
     spec = parse_spec(given) if isinstance(given, str) else given
     entry = catalog.entries().get(spec.name)
     is_ours = entry is not None and entry.card.kind == "contender" and entry.card.interface != "model"
-    if card.interface == "generator" and (spec.solvers or not (is_ours or ".py:" in spec.name)):
+    if card.interface == "generator" and (
+        spec.solvers or not (is_ours or spec.name.startswith("replay:") or ".py:" in spec.name)
+    ):
         from steelyard import llm
 
         source, config = llm.identity(spec, card, bench)

@@ -271,6 +271,7 @@ class _Session:
                 contender_config=who.config,
                 run=self.report.run,
                 started_at=weight.started_at,
+                provenance=outcome.provenance,
                 machine=weight.machine or self.machine,
                 code_version=plan.code_version(who),
                 artifacts=json.dumps(artifacts, sort_keys=True),

@@ -8,14 +8,14 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from steelyard import catalog
 from steelyard.core.errors import MissingError, SteelyardError
-from steelyard.core.interfaces import Outcome
+from steelyard.core.interfaces import Outcome, Replay
 from steelyard.core.spec import Spec, parse_spec
 from steelyard.core.words import Case, Status
 from steelyard.probe import machine
@@ -110,6 +110,10 @@ class Worker:
         """A generator without a language model: its answer, then the benchmark's score of it."""
         if spec.name == "gold":
             output = self.bench.reference(case)
+        elif isinstance(thing, Replay):
+            output = self.bench.replay(thing.name, case, trial)
+            if not isinstance(output, str):
+                return output
         else:
             output = thing.answer(case, trial)
         options = thing.score_options(case, trial) if hasattr(thing, "score_options") else {}
@@ -117,7 +121,7 @@ class Worker:
         kept = dict(result.artifacts) if isinstance(result, Outcome) else {}
         kept.setdefault("output", output)
         if isinstance(result, Outcome):
-            return Outcome(result.metrics, result.status, result.error, kept)
+            return replace(result, artifacts=kept)
         return Outcome(result, artifacts=kept)
 
 
@@ -128,8 +132,8 @@ def _checked(result: Outcome | Mapping[str, float]) -> Outcome:
     bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
     if outcome.status is Status.OK and bad:
         good = {name: value for name, value in values.items() if math.isfinite(value)}
-        return Outcome(good, Status.FAILED, f"not a number: {', '.join(bad)}", outcome.artifacts)
-    return Outcome(values, outcome.status, outcome.error, outcome.artifacts)
+        return replace(outcome, metrics=good, status=Status.FAILED, error=f"not a number: {', '.join(bad)}")
+    return replace(outcome, metrics=values)
 
 
 def _explain(error: BaseException) -> str:
