@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+SEARCHED = ("name", "title", "track", "family", "summary", "interface")
+
 
 def list_(
     words: list[str] = typer.Argument(None, help="Show only what has all these words in its name, title or track."),
@@ -22,11 +24,12 @@ def list_(
         raise InputError(f"--kind is {kind!r}.", "It may be benchmark or contender.")
     rows = []
     for entry in catalog.entries().values():
-        card = entry.card
-        text = f"{card.name} {card.title} {card.track} {card.family} {card.summary} {card.interface}".lower()
-        if kind in ("", card.kind) and all(word.lower() in text for word in words or []):
-            place = card.track or card.family
-            rows.append({"name": card.name, "kind": card.kind, "track": place, "row": card.row, "is": card.summary})
+        head = {"track": "", "family": "", "row": 0, **entry.head}
+        text = " ".join(str(head[field]) for field in SEARCHED).lower()
+        if kind in ("", entry.kind) and all(word.lower() in text for word in words or []):
+            place = head["track"] or head["family"]
+            row = {"name": entry.name, "kind": entry.kind, "track": place, "row": head["row"], "is": head["summary"]}
+            rows.append(row)
     rows.sort(key=lambda r: (r["kind"], r["track"], r["name"]))
     if as_json:
         print_json(rows)

@@ -101,7 +101,7 @@ def resolve(spec: Spec, card: Card) -> Chosen:
     solvers = []
     for part in spec.solvers:
         entry = catalog.entries().get(part.name)
-        if entry is None or entry.card.interface != "solver":
+        if entry is None or entry.interface != "solver":
             raise unknown("solver", part.name, [e.name for e in catalog.contenders("solver")])
         solvers.append(build(entry.load(), part.options, part.name))
     if local is not None:

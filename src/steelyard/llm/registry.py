@@ -48,5 +48,5 @@ def _solver(name: str) -> None:
 for _entry in catalog.contenders("solver"):
     _solver(_entry.name)
 for _entry in catalog.benchmarks():
-    if _entry.card.interface == "generator":
+    if _entry.interface == "generator":
         _task(_entry.name)

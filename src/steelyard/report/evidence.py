@@ -57,7 +57,7 @@ def member_of(text: str, home: Spec) -> Member:
     theirs = {o.name for o in bench.options if o.scope == "benchmark"}
     entry = catalog.entries().get(spec.name)
     mine = set()
-    if entry is not None and entry.card.kind == "contender":
+    if entry is not None and entry.kind == "contender":
         mine = {field.replace("_", "-") for field in options_of(entry.load())} | set(options_of(entry.load()))
     moved = {k: own.pop(k) for k in list(own) if k in theirs and k not in mine}
     options = {**(dict(home.options) if bench_name == home.name else {}), **moved}

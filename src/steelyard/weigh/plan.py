@@ -123,7 +123,7 @@ def weighed(given: str | Spec, card: Card, bench: Any) -> Weighed:
     """Resolve one contender of a benchmark. A generator that is no card of ours is a model for Inspect."""
     spec = parse_spec(given) if isinstance(given, str) else given
     entry = catalog.entries().get(spec.name)
-    is_ours = entry is not None and entry.card.kind == "contender" and entry.card.interface != "model"
+    is_ours = entry is not None and entry.kind == "contender" and entry.interface != "model"
     if card.interface == "generator" and (
         spec.solvers or not (is_ours or spec.name.startswith("replay:") or ".py:" in spec.name)
     ):
