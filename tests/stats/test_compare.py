@@ -165,6 +165,17 @@ def test_common_drift_cancels_in_interleaved_rounds():
     assert c.verdict == "no difference shown"
 
 
+def test_few_rounds_are_told_apart_by_a_t_test():
+    """Five rounds have 32 patterns of signs, so that no p below 1/16 is possible; a ratio of three is one all the same."""
+    rng = np.random.default_rng(2)
+    a, b = rng.lognormal(1.1, 0.05, 5), rng.lognormal(0, 0.05, 5)
+    c = compare_times(a, b)
+    assert c.p == pytest.approx(float(stats.ttest_rel(np.log(a), np.log(b)).pvalue))
+    assert c.p < 0.001
+    assert c.verdict == "slower"
+    assert any("t test" in note for note in c.notes)
+
+
 def test_time_bad_input():
     with pytest.raises(InputError, match="positive"):
         compare_times([0.0, 1], [1, 1])

@@ -13,7 +13,7 @@ from steelyard.core.errors import InputError
 from steelyard.core.words import Direction, Kind
 
 from .estimates import clustered_error, size_notes
-from .pairs import Missing, align, holm, mcnemar, sign_flip, tango
+from .pairs import Missing, align, holm, mcnemar, sign_flip, t_test, tango
 from .resample import (
     DRAWS,
     LEVEL,
@@ -173,7 +173,7 @@ def compare_times(
     One case: the ratio of medians over rounds. Several: the geometric mean over the cases of those ratios; the cases
     are the grid that was asked for, not a sample. Interval: rounds are drawn together for both sides and all cases
     (in blocks where they hang together), on the logarithm, widened below five rounds. p: sign flips of the blocks' mean
-    log ratios. With one round a case there is no repetition: the cases are then the sample (t interval and sign flips
+    log ratios, or, where the blocks are too few for these to reach 1 - level, a t test on them. With one round a case there is no repetition: the cases are then the sample (t interval and sign flips
     on log ratios), and a note says so. effect: mean over sd of the log ratios.
     """
     x, y = (np.atleast_2d(np.asarray(v, float)) for v in (a, b))
@@ -211,7 +211,12 @@ def compare_times(
         low, high = percentile(value + widen_median(units, level) * (drawn - value), level)
         if units < 2:
             low, high = -math.inf, math.inf
-        p = sign_flip(series[: units * block].reshape(units, block).mean(axis=1), draws, seed)
+        means = series[: units * block].reshape(units, block).mean(axis=1)
+        if 0.5 ** (units - 1) > 1 - level:  # so few that no pattern of signs is rare
+            p = t_test(means)
+            notes += [f"p from a t test: {units} rounds are too few for sign flips"]
+        else:
+            p = sign_flip(means, draws, seed)
         spread = float(series.std(ddof=1))
         effect = float(series.mean()) / spread if spread > 0 else math.nan
         notes += [f"{units} independent rounds"] if units < 10 else []

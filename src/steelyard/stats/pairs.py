@@ -155,6 +155,19 @@ def sign_flip(sums: Array, draws: int = DRAWS, seed: int = 0) -> float:
     return (hits + 1) / (draws + 1)
 
 
+def t_test(differences: Array) -> float:
+    """Two-sided p of Student's one-sample t test that the mean is 0. 1 where all are 0, NaN below two."""
+    from scipy.special import stdtr
+
+    n = differences.size
+    if n < 2:
+        return math.nan
+    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(n)
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * stdtr(n - 1, -abs(mean) / error))
+
+
 def tost(differences: ArrayLike, margin: float, groups: Sequence[Hashable] | None = None) -> float:
     """p of equivalence: the larger of two one-sided t tests that |mean difference| < margin (Schuirmann 1987)."""
     if not margin > 0:
