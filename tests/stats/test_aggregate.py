@@ -9,7 +9,7 @@ import pytest
 from steelyard.core.errors import InputError
 from steelyard.stats import aggregate
 from steelyard.stats.aggregate import matrix, order_strengths, pair_strengths
-from steelyard.stats.bradley_terry import fit_pairs, ilsr_pairs, mm_pairs, pair_errors
+from steelyard.stats.bradley_terry import _series_variance, fit_pairs, ilsr_pairs, mm_pairs, pair_errors
 from steelyard.stats.elo import elo
 from steelyard.stats.irt import fit_2pl
 
@@ -192,3 +192,32 @@ def test_a_thousand_to_one_along_a_chain():
     wins[np.arange(m - 1), np.arange(1, m)] = 1000
     wins[np.arange(1, m), np.arange(m - 1)] = 1
     assert np.diff(fit_pairs(wins)) == pytest.approx(np.full(m - 1, -math.log(1000)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("contenders", "comparisons", "spread"), [(400, 200_000, 1.0), (400, 60_000, 0.3), (600, 900_000, 1.2)]
+)
+def test_errors_by_series_are_those_of_the_pseudo_inverse(contenders, comparisons, spread):
+    rng = np.random.default_rng(5)
+    strength = rng.normal(scale=spread, size=contenders)
+    first = rng.integers(0, contenders, comparisons)
+    second = (first + rng.integers(1, contenders, comparisons)) % contenders
+    won = rng.random(comparisons) < 1 / (1 + np.exp(strength[second] - strength[first]))
+    winner, loser = np.where(won, first, second), np.where(won, second, first)
+    wins = np.bincount(winner * contenders + loser, minlength=contenders**2).reshape(contenders, -1).astype(float)
+    theta = fit_pairs(wins)
+    p = 1 / (1 + np.exp(theta[None, :] - theta[:, None]))
+    curvature, squares = (wins + wins.T) * p * p.T, wins * p.T**2 + (wins * p.T**2).T
+    hessian, meat = (np.diag(x.sum(axis=1)) - x for x in (curvature, squares))
+    bread = np.linalg.pinv(hessian)
+    exact = np.sqrt(np.diag(bread @ meat @ bread))
+    assert _series_variance(curvature, squares) is not None
+    assert pair_errors(wins, theta) == pytest.approx(exact, rel=1e-3)
+
+
+def test_errors_in_a_thin_graph_take_the_exact_way():
+    ring = np.zeros((400, 400))
+    for step in (1, 2, 3):
+        ring += np.roll(np.eye(400), step, axis=1) * 4 + np.roll(np.eye(400), -step, axis=1) * 3
+    assert _series_variance(ring + ring.T, ring + ring.T) is None
+    assert np.isfinite(pair_errors(ring, fit_pairs(ring))).all()
