@@ -131,7 +131,10 @@ class Zygote:
         except Exception as error:
             answer = {"end": "runner", "message": f"{type(error).__name__}: {error}"}, (b"", b"")
         if answer:
-            self.answer(*answer)
+            try:
+                self.answer(*answer)
+            except OSError:
+                os._exit(0)  # who asked has gone meanwhile
             self.todo.append(self.cycle)
 
     def clean(self, size: int, executable: bool) -> None:
