@@ -1,0 +1,130 @@
+"""CodeBLEU of one pair of programs, its four components beside it (arXiv:2009.10297)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from steelyard.benchmarks.code.codebleu.dataflow import Flow, joined, normalised
+from steelyard.benchmarks.code.codebleu.ngrams import bleu, weighted
+from steelyard.benchmarks.code.codebleu.syntax import subtrees
+from steelyard.benchmarks.code.static.comments import is_docstring, parsed, without_comments
+from steelyard.benchmarks.code.static.languages import Language, language
+from steelyard.benchmarks.code.static.trees import text
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+FlowItem = tuple[str, str, tuple[str, ...]]
+# A method is no program by itself in these languages; where it parses better inside a class, it is put there.
+_CLASS = {
+    name: ("class C {\n", "\n}") for name in ("java", "csharp", "javascript", "typescript", "kotlin", "scala", "swift", "php")
+} | {"solidity": ("contract C {\n", "\n}")}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The components, each in [0, 1]; dataflow is None where the reference has no data flow."""
+
+    bleu: float
+    weighted: float
+    ast: float
+    dataflow: float | None
+
+    @property
+    def score(self) -> float:
+        """Their mean in [0, 1], over those that exist."""
+        found = [part for part in (self.bleu, self.weighted, self.ast, self.dataflow) if part is not None]
+        return sum(found) / len(found)
+
+
+def codebleu(
+    name: str, reference: str, candidate: str, *, tokens: Callable[[str], Sequence[str]] | None = None
+) -> Parts:
+    """Both are whole functions in the language `name`; comments do not count.
+
+    tokens: how to split a text, by default into the leaves of its syntax tree. A reference scores 1 against itself and
+    an empty candidate 0: orders of n-grams that the reference lacks, and data flow that it lacks, are left out, and text
+    of which nothing parses matches no tree. InputError for a language that is not known.
+    """
+    table = language(name)
+    target = _target(table, reference)
+    source = without_comments(table.name, candidate)
+    if not source.strip():
+        return Parts(0.0, 0.0, 0.0, None if not target.flow else 0.0)
+    root = _root(table, source, target.wrapped)
+    theirs, ours = (tokens(target.source), tokens(source)) if tokens else (target.tokens, leaves(table, root))
+    trees = set() if root.type == "ERROR" and not target.broken else set(subtrees(root))
+    flow = None
+    if target.flow:
+        found = Counter(normalised(joined(Flow(table).edges(root))))
+        flow = (Counter(target.flow) & found).total() / len(target.flow)
+    return Parts(
+        bleu(theirs, ours, effective=True),
+        weighted(theirs, ours, table.keywords, effective=True),
+        sum(tree in trees for tree in target.trees) / len(target.trees),
+        flow,
+    )
+
+
+def leaves(table: Language, root: Node) -> list[str]:
+    """The tokens of a tree: its leaves, strings whole, comments and docstrings left out."""
+    stack, found = [root], []
+    while stack:
+        node = stack.pop()
+        if node.type in table.comments or is_docstring(table, node):
+            continue
+        if not node.child_count or node.type in table.strings:
+            if word := text(node).strip():
+                found.append(word)
+        else:
+            stack.extend(reversed(node.children))
+    return found
+
+
+def errors(name: str, source: str) -> int:
+    """How many nodes of the tree of a function are in error, bare or inside a class, whichever parses better; 0 parses."""
+    table = language(name)
+    bare = _errors(_root(table, source, wrapped=False))
+    return min(bare, _errors(_root(table, source, wrapped=True))) if bare and table.name in _CLASS else bare
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A reference, looked at once. wrapped: it parses better inside a class. broken: its own root is in error."""
+
+    source: str
+    wrapped: bool
+    broken: bool
+    tokens: list[str]
+    trees: list[str]
+    flow: list[FlowItem]
+
+
+@lru_cache(maxsize=64)
+def _target(table: Language, reference: str) -> _Target:
+    source = without_comments(table.name, reference)
+    root, wrapped = _root(table, source, wrapped=False), False
+    if table.name in _CLASS and root.has_error:
+        inside = _root(table, source, wrapped=True)
+        if _errors(inside) < _errors(root):
+            root, wrapped = inside, True
+    flow = normalised(joined(Flow(table).edges(root)))
+    return _Target(source, wrapped, root.type == "ERROR", leaves(table, root), subtrees(root), flow)
+
+
+def _root(table: Language, source: str, wrapped: bool) -> Node:
+    before, after = _CLASS[table.name] if wrapped else ("", "")
+    return parsed(table.name, f"{before}{source}{after}")
+
+
+def _errors(root: Node) -> int:
+    stack, count = [root], 0
+    while stack:
+        node = stack.pop()
+        count += node.is_error or node.is_missing
+        stack.extend(child for child in node.children if child.has_error)
+    return count
