@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node, Tree
 
 States = dict[str, list[int]]
+_DEEPEST = 100_000  # frames of Python, which take no stack of C
 COMES, COMPUTED = "comesFrom", "computedFrom"
 _IDENTIFIERS = frozenset(
     ("identifier", "simple_identifier", "variable_name", "shorthand_property_identifier",
@@ -73,8 +75,15 @@ class Flow:
         self.split = language.split
 
     def edges(self, root: Node) -> list[Edge]:
-        """All edges below `root`, unjoined."""
-        return self.walk(root, {})
+        """All edges below `root`, unjoined. Trees may be thousands of nodes deep (a long sum is)."""
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, _DEEPEST))
+        try:
+            return self.walk(root, {})
+        except RecursionError:
+            return []
+        finally:
+            sys.setrecursionlimit(limit)
 
     def name(self, node: Node) -> str:
         return text(node)
@@ -88,11 +97,13 @@ class Flow:
         return [] if node is None else [leaf for leaf in self._leaves(node) if leaf.type != self.name(leaf)]
 
     def _leaves(self, node: Node) -> Iterator[Node]:
-        if self.is_atom(node):
-            yield node
-        else:
-            for child in node.children:
-                yield from self._leaves(child)
+        stack = [node]
+        while stack:
+            top = stack.pop()
+            if self.is_atom(top):
+                yield top
+            else:
+                stack.extend(reversed(top.children))
 
     def walk(self, node: Node, states: States) -> list[Edge]:
         """The edges below `node`. states: variable -> where it last received a value; brought up to date."""
@@ -113,7 +124,10 @@ class Flow:
             return self._all(node.children * 2, states)
         if kind in table.counted:
             return self._counted(node, states)
-        return self._all(sorted(node.children, key=lambda child: child.type not in table.first), states)
+        children = node.children
+        if table.first:
+            children = sorted(children, key=lambda child: child.type not in table.first)
+        return self._all(children, states)
 
     def _all(self, nodes: Sequence[Node], states: States) -> list[Edge]:
         return [edge for node in nodes for edge in self.walk(node, states)]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from steelyard.benchmarks.code.codebleu.dataflow import Flow, joined, normalised
 from steelyard.benchmarks.code.codebleu.ngrams import bleu, weighted
 from steelyard.benchmarks.code.codebleu.syntax import subtrees
-from steelyard.benchmarks.code.static.comments import is_docstring, parsed, without_comments
+from steelyard.benchmarks.code.static import fragments
+from steelyard.benchmarks.code.static.comments import is_docstring, without_comments
 from steelyard.benchmarks.code.static.languages import Language, language
 from steelyard.benchmarks.code.static.trees import text
 
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 FlowItem = tuple[str, str, tuple[str, ...]]
-# A method is no program by itself in these languages; where it parses better inside a class, it is put there.
-_CLASS = {
-    name: ("class C {\n", "\n}") for name in ("java", "csharp", "javascript", "typescript", "kotlin", "scala", "swift", "php")
-} | {"solidity": ("contract C {\n", "\n}")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ def codebleu(
     source = without_comments(table.name, candidate)
     if not source.strip():
         return Parts(0.0, 0.0, 0.0, None if not target.flow else 0.0)
-    root = _root(table, source, target.wrapped)
+    root = fragments.root(table.name, source, wrapped=target.wrapped)
     theirs, ours = (tokens(target.source), tokens(source)) if tokens else (target.tokens, leaves(table, root))
     trees = set() if root.type == "ERROR" and not target.broken else set(subtrees(root))
     flow = None
@@ -85,13 +82,6 @@ def leaves(table: Language, root: Node) -> list[str]:
     return found
 
 
-def errors(name: str, source: str) -> int:
-    """How many nodes of the tree of a function are in error, bare or inside a class, whichever parses better; 0 parses."""
-    table = language(name)
-    bare = _errors(_root(table, source, wrapped=False))
-    return min(bare, _errors(_root(table, source, wrapped=True))) if bare and table.name in _CLASS else bare
-
-
 @dataclass(frozen=True, slots=True)
 class _Target:
     """A reference, looked at once. wrapped: it parses better inside a class. broken: its own root is in error."""
@@ -107,24 +97,7 @@ class _Target:
 @lru_cache(maxsize=64)
 def _target(table: Language, reference: str) -> _Target:
     source = without_comments(table.name, reference)
-    root, wrapped = _root(table, source, wrapped=False), False
-    if table.name in _CLASS and root.has_error:
-        inside = _root(table, source, wrapped=True)
-        if _errors(inside) < _errors(root):
-            root, wrapped = inside, True
+    wrapped = fragments.wraps(table.name, source)
+    root = fragments.root(table.name, source, wrapped=wrapped)
     flow = normalised(joined(Flow(table).edges(root)))
     return _Target(source, wrapped, root.type == "ERROR", leaves(table, root), subtrees(root), flow)
-
-
-def _root(table: Language, source: str, wrapped: bool) -> Node:
-    before, after = _CLASS[table.name] if wrapped else ("", "")
-    return parsed(table.name, f"{before}{source}{after}")
-
-
-def _errors(root: Node) -> int:
-    stack, count = [root], 0
-    while stack:
-        node = stack.pop()
-        count += node.is_error or node.is_missing
-        stack.extend(child for child in node.children if child.has_error)
-    return count

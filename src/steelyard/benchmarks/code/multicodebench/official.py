@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,9 @@ def _flow_share(reference: Sequence[tuple[str, str, tuple[str, ...]]], candidate
 
 def released_flow(table: Language, source: str) -> list[tuple[str, str, tuple[str, ...]]]:
     """Normalised edges of a source by the released rules of Python, Java and C++; by ours for the other languages."""
-    flow = {"python": Touching, "java": Touching, "csharp": Touching, "go": Touching, "cpp": Tokens}.get(table.name, Flow)
+    flow = {"python": Touching, "java": Touching, "csharp": Touching, "go": Touching, "cpp": Tokens}.get(
+        table.name, Flow
+    )
     return normalised(joined(flow(table).edges(_root(table, source))))
 
 
@@ -107,7 +109,8 @@ class Touching(Flow):
     """
 
     def edges(self, root: Node) -> list[Edge]:
-        self._tokens = [leaf for leaf in self._all_leaves(root) if leaf.type != "ERROR"]
+        skipped = ("ERROR", *self.language.comments)
+        self._tokens = [leaf for leaf in walk(root) if not leaf.child_count and leaf.type not in skipped]
         self._starts = [leaf.start_byte for leaf in self._tokens]
         self._ends = [leaf.end_byte for leaf in self._tokens]
         return super().edges(root)
@@ -118,13 +121,6 @@ class Touching(Flow):
 
     def variables(self, node: Node | None) -> list[Node]:
         return [] if node is None else [leaf for leaf in self._leaves(node) if self.name(leaf)]
-
-    def _all_leaves(self, node: Node) -> Iterator[Node]:
-        if not node.child_count:
-            if node.type not in self.language.comments:
-                yield node
-        for child in node.children:
-            yield from self._all_leaves(child)
 
 
 class Tokens(Flow):
