@@ -39,21 +39,22 @@ class Parts:
 
 
 def codebleu(
-    name: str, reference: str, candidate: str, *, tokens: Callable[[str], Sequence[str]] | None = None
+    name: str, reference: str, candidate: str, *, given: str = "", tokens: Callable[[str], Sequence[str]] | None = None
 ) -> Parts:
     """Both are whole functions in the language `name`; comments do not count.
 
-    tokens: how to split a text, by default into the leaves of its syntax tree. A reference scores 1 against itself and
+    given: a beginning, such as the declaration, that was no task: n-grams are those behind it. tokens: how to split a
+    text, by default into the leaves of its syntax tree. A reference scores 1 against itself and
     an empty candidate 0: orders of n-grams that the reference lacks, and data flow that it lacks, are left out, and text
     of which nothing parses matches no tree. InputError for a language that is not known.
     """
     table = language(name)
-    target = _target(table, reference)
+    target = _target(table, reference, given)
     source = without_comments(table.name, candidate)
     if not source.strip():
         return Parts(0.0, 0.0, 0.0, None if not target.flow else 0.0)
     root = fragments.root(table.name, source, wrapped=target.wrapped)
-    theirs, ours = (tokens(target.source), tokens(source)) if tokens else (target.tokens, leaves(table, root))
+    theirs, ours = (tokens(target.source), tokens(source)) if tokens else (target.tokens, _behind(table, root, source, given))
     trees = set() if root.type == "ERROR" and not target.broken else set(subtrees(root))
     flow = None
     if target.flow:
@@ -67,12 +68,12 @@ def codebleu(
     )
 
 
-def leaves(table: Language, root: Node) -> list[str]:
-    """The tokens of a tree: its leaves, strings whole, comments and docstrings left out."""
+def leaves(table: Language, root: Node, start: int = 0) -> list[str]:
+    """The tokens of a tree from a byte on: its leaves, strings whole, comments and docstrings left out."""
     stack, found = [root], []
     while stack:
         node = stack.pop()
-        if node.type in table.comments or is_docstring(table, node):
+        if node.end_byte <= start or node.type in table.comments or is_docstring(table, node):
             continue
         if not node.child_count or node.type in table.strings:
             if word := text(node).strip():
@@ -95,9 +96,17 @@ class _Target:
 
 
 @lru_cache(maxsize=64)
-def _target(table: Language, reference: str) -> _Target:
+def _target(table: Language, reference: str, given: str) -> _Target:
     source = without_comments(table.name, reference)
     wrapped = fragments.wraps(table.name, source)
     root = fragments.root(table.name, source, wrapped=wrapped)
     flow = normalised(joined(Flow(table).edges(root)))
-    return _Target(source, wrapped, root.type == "ERROR", leaves(table, root), subtrees(root), flow)
+    return _Target(source, wrapped, root.type == "ERROR", _behind(table, root, source, given), subtrees(root), flow)
+
+
+def _behind(table: Language, root: Node, source: str, given: str) -> list[str]:
+    """The tokens of a function behind what was given, where the function begins with it; else all."""
+    if not given or not source.startswith(given):
+        return leaves(table, root)
+    before = (root.text or b"").find(source.encode("utf-8", "replace"))
+    return leaves(table, root, root.start_byte + before + len(given.encode("utf-8", "replace"))) or leaves(table, root)

@@ -21,7 +21,7 @@ PART_NAMES = {"bleu": "bleu", "weighted": "weighted_ngram", "ast": "ast_match", 
 def measure(task: Task, output: str) -> tuple[Extraction, dict[str, float]]:
     """The function found in an answer, and all its metrics. Trials that repeat an answer cost nothing."""
     found = extract(task, output)
-    parts = codebleu(task.language, task.truth, found.text)
+    parts = codebleu(task.language, task.truth, found.text, given=task.declaration)
     released = official(task.language, task.declaration, task.truth, output)
     metrics = {
         "codebleu": parts.score, **_named(parts),

@@ -1,4 +1,4 @@
-"""What the fifteen languages call their comments, calls, imports and assignments: languages.toml, read once."""
+"""What the fifteen languages call their comments, calls, imports and assignments: languages.conf, read once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Sides = Mapping[str, tuple[str, str]]
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """One language. comments, strings, ...: node types of its grammar (languages.toml says what each list is for).
+    """One language. comments, strings, ...: node types of its grammar (languages.conf says what each list is for).
 
     declare, assign, each: node type -> (receiver, giver), each a field or the number of a named child.
     names: composite nodes that are one name (`$x` of PHP). keywords: reserved words. builtins: names that need no import.
@@ -67,7 +67,7 @@ def known() -> tuple[str, ...]:
 
 @cache
 def _tables() -> dict[str, dict[str, object]]:
-    return tomllib.loads((Path(__file__).parent / "languages.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((Path(__file__).parent / "languages.conf").read_text(encoding="utf-8"))
 
 
 def _fields(rules: list[str]) -> dict[str, str]:
