@@ -172,7 +172,7 @@ class Flow:
         edges = []
         for leaf in left:
             name, at = self.name(leaf), leaf.start_byte
-            if right:
+            if right or (self.split and relation == COMPUTED):
                 edges.append(Edge(name, at, relation, [self.name(r) for r in right], [r.start_byte for r in right]))
             states[name] = [at]
         return edges

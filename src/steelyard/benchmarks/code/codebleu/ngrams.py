@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 ORDERS = (1, 2, 3, 4)
 EPSILON = 0.1  # smoothing method 1 of Chen and Cherry (2014): what a count of zero becomes
@@ -16,8 +17,14 @@ Grams = Counter[Sequence[str]]
 def grams(items: Sequence[str], n: int) -> Grams:
     """How often each run of `n` items occurs; of a string the items are its characters."""
     if isinstance(items, str):
-        return Counter(items[i : i + n] for i in range(len(items) - n + 1))
+        return _of_characters(items, n)
     return Counter(zip(*(items[i:] for i in range(n)), strict=False))
+
+
+@lru_cache(maxsize=64)
+def _of_characters(items: str, n: int) -> Grams:
+    """The same reference is compared with many candidates."""
+    return Counter(map("".join, zip(*(items[i:] for i in range(n)), strict=False)))
 
 
 def bleu(reference: Sequence[str], candidate: Sequence[str], *, effective: bool = False) -> float:

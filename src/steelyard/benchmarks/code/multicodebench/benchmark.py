@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,12 +123,22 @@ class MultiCodeBench:
         return Outcome({}, Status.UNSUPPORTED, f"nothing of {model} was published for this case and trial")
 
     def summary(self, values: Callable[..., Mapping[str, float]]) -> dict[str, object]:
-        """Mean of the released score, or of ours where there is none, by domain with n, as the paper's table."""
-        found = values("official_codebleu")
-        domains: dict[str, list[float]] = {}
-        for identity, value in found.items():
-            domains.setdefault(identity.partition("/")[0], []).append(value)
-        if not found:
+        """Means of the released score over all tasks and by domain with n, as the paper's table, and Kendall's tau-b over
+        tasks between it and other measures of the same answers."""
+        from scipy.stats import kendalltau
+
+        released = values("official_codebleu")
+        if not released:
             return {}
-        means = {f"{domain} (n={len(v)})": sum(v) / len(v) for domain, v in domains.items()}
-        return {"official_codebleu": sum(found.values()) / len(found), **means}
+        found: dict[str, object] = {"official_codebleu": sum(released.values()) / len(released)}
+        domains: dict[str, list[float]] = {}
+        for identity, value in released.items():
+            domains.setdefault(identity.partition("/")[0], []).append(value)
+        found |= {domain: f"{sum(v) / len(v):.1f} (n={len(v)})" for domain, v in domains.items()}
+        for metric in ("codebleu", "bleu", "chrf", "edit_similarity", "api_f1"):
+            other = values(metric)
+            shared = [case for case in released if case in other]
+            tau = kendalltau([released[c] for c in shared], [other[c] for c in shared]).statistic if len(shared) > 2 else math.nan
+            if not math.isnan(tau):
+                found[f"tau with {metric}"] = float(tau)
+        return found

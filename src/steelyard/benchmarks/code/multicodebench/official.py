@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from steelyard.benchmarks.code.codebleu.dataflow import Edge, Flow, States, joined, normalised
 from steelyard.benchmarks.code.codebleu.ngrams import bleu, weighted
-from steelyard.benchmarks.code.codebleu.score import Parts
+from steelyard.benchmarks.code.codebleu.score import FlowItem, Parts
 from steelyard.benchmarks.code.codebleu.syntax import subtrees
 from steelyard.benchmarks.code.static.languages import Language, language
 from steelyard.benchmarks.code.static.trees import parse, text, walk
@@ -32,42 +31,25 @@ def official(language_name: str, declaration: str, truth: str, output: str) -> P
         truth, output = (t if t.startswith("<?") else f"<?\n{t}" for t in (truth, output))
     truth, output = cleaned(table, truth) or truth, cleaned(table, output)
     cut = len(declaration)
-    trees, flow = _reference(table, truth)
+    (trees, flow), (found, ours) = _structure(table, truth), _structure(table, output)
+    present = set(found)
     return Parts(
         bleu(truth[cut:], output[cut:]),
         weighted(truth[cut:].split(), output[cut:].split(), table.keywords),
-        _share(trees, set(subtrees(_root(table, output)))),
-        _flow_share(flow, released_flow(table, output)),
+        sum(tree in present for tree in trees) / len(trees),
+        (Counter(flow) & Counter(ours)).total() / len(flow) if flow else 0.0,
     )
 
 
-@lru_cache(maxsize=16)
-def _reference(table: Language, truth: str) -> tuple[list[str], list[tuple[str, str, tuple[str, ...]]]]:
-    return subtrees(_root(table, truth)), released_flow(table, truth)
+@lru_cache(maxsize=64)
+def _structure(table: Language, source: str) -> tuple[list[int], list[FlowItem]]:
+    """Sub-trees and normalised data flow: by the released rules of Python, Java, C#, Go and C++, else by ours."""
+    root = parse(table.name, cleaned(table, source)).root_node
+    flow = {"python": Touching, "java": Touching, "csharp": Touching, "go": Touching, "cpp": Tokens}.get(table.name, Flow)
+    return subtrees(root), normalised(joined(flow(table).edges(root)))
 
 
-def _root(table: Language, source: str) -> Node:
-    return parse(table.name, cleaned(table, source)).root_node
-
-
-def _share(reference: Sequence[str], candidate: set[str]) -> float:
-    return sum(tree in candidate for tree in reference) / len(reference)
-
-
-def _flow_share(reference: Sequence[tuple[str, str, tuple[str, ...]]], candidate: Sequence[object]) -> float:
-    if not reference:
-        return 0.0
-    return (Counter(reference) & Counter(candidate)).total() / len(reference)
-
-
-def released_flow(table: Language, source: str) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Normalised edges of a source by the released rules of Python, Java and C++; by ours for the other languages."""
-    flow = {"python": Touching, "java": Touching, "csharp": Touching, "go": Touching, "cpp": Tokens}.get(
-        table.name, Flow
-    )
-    return normalised(joined(flow(table).edges(_root(table, source))))
-
-
+@lru_cache(maxsize=128)
 def cleaned(table: Language, source: str) -> str:
     """Comments (and docstrings of Python) overwritten with blanks, then blank lines dropped.
 
