@@ -54,7 +54,9 @@ def codebleu(
     if not source.strip():
         return Parts(0.0, 0.0, 0.0, None if not target.flow else 0.0)
     root = fragments.root(table.name, source, wrapped=target.wrapped)
-    theirs, ours = (tokens(target.source), tokens(source)) if tokens else (target.tokens, _behind(table, root, source, given))
+    theirs, ours = (
+        (tokens(target.source), tokens(source)) if tokens else (target.tokens, _behind(table, root, source, given))
+    )
     trees = set() if root.type == "ERROR" and not target.broken else set(subtrees(root))
     flow = None
     if target.flow:

@@ -84,7 +84,9 @@ class MultiCodeBench:
         found, metrics = scoring.measure(case.payload, output)
         metrics = self._profiled(metrics)
         about = f"{found.rung}: {found.why}" if found.why else found.rung
-        return Outcome(metrics, Status.OK, "NoCode" if not found.text else "", {"program": found.text, "extraction": about})
+        return Outcome(
+            metrics, Status.OK, "NoCode" if not found.text else "", {"program": found.text, "extraction": about}
+        )
 
     def _profiled(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics with `codebleu` as the profile wants it."""
@@ -138,7 +140,11 @@ class MultiCodeBench:
         for metric in ("codebleu", "bleu", "chrf", "edit_similarity", "api_f1"):
             other = values(metric)
             shared = [case for case in released if case in other]
-            tau = kendalltau([released[c] for c in shared], [other[c] for c in shared]).statistic if len(shared) > 2 else math.nan
+            tau = (
+                kendalltau([released[c] for c in shared], [other[c] for c in shared]).statistic
+                if len(shared) > 2
+                else math.nan
+            )
             if not math.isnan(tau):
                 found[f"tau with {metric}"] = float(tau)
         return found

@@ -9,7 +9,6 @@ from steelyard.benchmarks.code.multicodebench.tasks import Task
 from steelyard.benchmarks.code.static.fragments import enclosing, errors, is_function
 
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
-_LONGEST = 100_000  # characters: what comes after them is not looked at
 _ENDS = ";}) \t\r\n"  # what may be left behind a function and belong to it
 _CONTINUES = ":{;=-(<"  # what may follow a declaration on its line
 
@@ -30,8 +29,8 @@ def extract(task: Task, output: str) -> Extraction:
     after the end of the function is cut. A body alone is put after the declaration; whether an opening (`:`, `{`) or a
     closing brace is lacking is decided by what parses best.
     """
-    source, steps, rung = output[:_LONGEST], [], ""
-    signature = _signature(task.declaration)
+    source, steps, rung = output, [], ""
+    signature = _signature(task.signature)
     fences = _FENCE.findall(source)
     if fences and not signature.match(source.lstrip()):  # a docstring may hold a fence
         source = next((f for f in fences if signature.search(f)), fences[0])
@@ -51,7 +50,7 @@ def extract(task: Task, output: str) -> Extraction:
     if not source.strip(" \t\r\n:{}"):
         return Extraction("", "empty", "the declaration without a body")
     text, mended = _assembled(task, source)
-    cut = enclosing(task.language, text, len(task.declaration))
+    cut = enclosing(task.language, text, len(task.signature))
     if mended:
         steps.append(f"{mended} added")
     if not text[cut:].strip(_ENDS):
@@ -70,16 +69,16 @@ def _signature(declaration: str) -> re.Pattern[str]:
 def _assembled(task: Task, rest: str) -> tuple[str, str]:
     """Declaration and rest as they are, or with the opening or closing that lets them parse best; and what was added."""
     joint = "" if rest[:1].isspace() or rest[:1] in _CONTINUES else "\n"
-    plain = f"{task.declaration}{joint}{rest}"
+    plain = f"{task.signature}{joint}{rest}"
     choices = [(plain, "")]
     if task.language == "python":
         if rest.lstrip()[:1] != ":":
-            choices.append((f"{task.declaration}:{_on_new_line(rest)}", "a colon"))
+            choices.append((f"{task.signature}:{_on_new_line(rest)}", "a colon"))
     elif task.language == "lua":
         choices.append((f"{plain}\nend", "an end"))
     else:
-        opened = f"{task.declaration} {{{joint}{rest}"
-        if rest.lstrip()[:1] not in ("{", ":", "=") and not task.declaration.rstrip().endswith("{"):
+        opened = f"{task.signature} {{{joint}{rest}"
+        if rest.lstrip()[:1] not in ("{", ":", "=") and not task.signature.endswith("{"):
             choices += [(opened, "an opening brace"), (f"{opened}\n}}", "braces")]
     return min(choices, key=lambda choice: errors(task.language, choice[0]))
 

@@ -45,7 +45,9 @@ def official(language_name: str, declaration: str, truth: str, output: str) -> P
 def _structure(table: Language, source: str) -> tuple[list[int], list[FlowItem]]:
     """Sub-trees and normalised data flow: by the released rules of Python, Java, C#, Go and C++, else by ours."""
     root = parse(table.name, cleaned(table, source)).root_node
-    flow = {"python": Touching, "java": Touching, "csharp": Touching, "go": Touching, "cpp": Tokens}.get(table.name, Flow)
+    flow = {"python": Touching, "java": Touching, "csharp": Touching, "go": Touching, "cpp": Tokens}.get(
+        table.name, Flow
+    )
     return subtrees(root), normalised(joined(flow(table).edges(root)))
 
 

@@ -14,14 +14,16 @@ from steelyard.benchmarks.code.multicodebench.tasks import Task
 from steelyard.benchmarks.code.static.comments import without_comments
 from steelyard.benchmarks.code.static.fragments import errors
 
+LONGEST = 10_000  # characters of an answer that are looked at; no published output or reference is as long
 PART_NAMES = {"bleu": "bleu", "weighted": "weighted_ngram", "ast": "ast_match", "dataflow": "dataflow_match"}
 
 
 @lru_cache(maxsize=512)
 def measure(task: Task, output: str) -> tuple[Extraction, dict[str, float]]:
     """The function found in an answer, and all its metrics. Trials that repeat an answer cost nothing."""
+    output = output[:LONGEST]
     found = extract(task, output)
-    parts = codebleu(task.language, task.truth, found.text, given=task.declaration)
+    parts = codebleu(task.language, task.truth, found.text, given=task.signature)
     released = official(task.language, task.declaration, task.truth, output)
     metrics = {
         "codebleu": parts.score, **_named(parts),
@@ -53,4 +55,4 @@ def _of_function(task: Task, found: Extraction) -> dict[str, float]:
 
 def _body(task: Task, function: str) -> str:
     """A function without its declaration (as an extraction begins with it, letter for letter, and most references do)."""
-    return function.removeprefix(task.declaration)
+    return function.removeprefix(task.signature)

@@ -44,6 +44,11 @@ class Task:
         """The docstring with its line ends: some records hold a backslash and an n for each."""
         return self.docstring.replace("\\n", "\n").strip()
 
+    @property
+    def signature(self) -> str:
+        """The declaration without the blanks around it."""
+        return self.declaration.strip()
+
 
 Key = tuple[str, str]
 

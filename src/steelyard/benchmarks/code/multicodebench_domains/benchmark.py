@@ -44,7 +44,10 @@ class Domains:
         keys = [(task.domain, case.partition("/")[2]) for case, task in read]
         scores, self.provenance = read_scores(folder), Provenance.PUBLISHED
         if not scores:
-            scores, self.provenance = _scored(dict(zip(keys, self.tasks, strict=True)), read_outputs(folder)), Provenance.MEASURED
+            scores, self.provenance = (
+                _scored(dict(zip(keys, self.tasks, strict=True)), read_outputs(folder)),
+                Provenance.MEASURED,
+            )
         self.per_task = {key: len(set(map(len, rows.values()))) == 1 for key, rows in scores.items()}
         self.models = sorted(scores)
         self.scores: Array = np.array(
@@ -151,7 +154,9 @@ class Domains:
 
     def _of_table(self, case: Case) -> dict[str, float]:
         if case.id == ALL:
-            complete = [~np.isnan(row).any() and self.per_task[m] for m, row in zip(self.models, self.scores, strict=True)]
+            complete = [
+                ~np.isnan(row).any() and self.per_task[m] for m, row in zip(self.models, self.scores, strict=True)
+            ]
             return {
                 "tasks": float(len(self.tasks)),
                 "domains": float(len(self.names)),
@@ -171,15 +176,22 @@ class Domains:
         kept = np.isfinite(means[:, domain]) & np.isfinite(rest).any(axis=1)
         metrics = {"tasks": float((self.domain == domain).sum())}
         if kept.sum() > 2:
-            metrics["tau_with_other_domains"] = float(kendalltau(means[kept, domain], np.nanmean(rest[kept], axis=1)).statistic)
+            metrics["tau_with_other_domains"] = float(
+                kendalltau(means[kept, domain], np.nanmean(rest[kept], axis=1)).statistic
+            )
         return metrics
 
 
-def _scored(tasks: dict[tuple[str, str], Task], outputs: dict[str, dict[tuple[str, str], list[str]]]) -> dict[str, dict[tuple[str, str], list[float]]]:
+def _scored(
+    tasks: dict[tuple[str, str], Task], outputs: dict[str, dict[tuple[str, str], list[str]]]
+) -> dict[str, dict[tuple[str, str], list[float]]]:
     """The released scorer on outputs that came without scores."""
 
     def score(key: tuple[str, str], output: str) -> float:
         task = tasks[key]
         return 100 * official(task.language, task.declaration, task.truth, output).score
 
-    return {model: {key: [score(key, o) for o in given] for key, given in rows.items() if key in tasks} for model, rows in outputs.items()}
+    return {
+        model: {key: [score(key, o) for o in given] for key, given in rows.items() if key in tasks}
+        for model, rows in outputs.items()
+    }

@@ -13,6 +13,7 @@ from steelyard.benchmarks.code.static.trees import text, walk
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_LONGEST = 400  # bytes of a called name
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _BRACKETED = re.compile(r"<[^<>]*>|\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
 _OPEN_IMPORT = re.compile(r"\*|#\s*include|^\s*using\b|\b_\s*;?\s*$|\.\{?_")
@@ -25,26 +26,23 @@ def calls(name: str, source: str) -> list[str]:
     Constructors count (`new Foo()` calls `Foo`), and macros of Rust. InputError for a language that is not known.
     """
     table = language(name)
+    root = parsed(table.name, source)
+    data, start = root.text or b"", root.start_byte
     found = []
-    for node in walk(parsed(table.name, source)):
+    for node in walk(root):
         if node.type not in table.calls:
             continue
         called = _part(node, table.calls[node.type])
         if called is None:
             continue
-        receiver = node.child_by_field_name(table.receiver[node.type]) if node.type in table.receiver else None
-        joint = source_between(receiver, called) if receiver is not None else ""
-        found.append("".join(joint.split()) if joint else "".join(text(called).split()))
+        first = node.child_by_field_name(table.receiver[node.type]) if node.type in table.receiver else None
+        begin, end = (first or called).start_byte - start, called.end_byte - start
+        if end - begin > _LONGEST:  # a chain of calls: its beginning and its end name it
+            written = data[begin : begin + _LONGEST // 2] + b"..." + data[end - _LONGEST // 2 : end]
+        else:
+            written = data[begin:end]
+        found.append("".join(written.decode("utf-8", "replace").split()))
     return found
-
-
-def source_between(first: Node, last: Node) -> str:
-    """The text from the start of `first` to the end of `last`, two nodes of one parent."""
-    parent = first.parent
-    if parent is None or parent.text is None:
-        return ""
-    start = parent.start_byte
-    return parent.text[first.start_byte - start : last.end_byte - start].decode("utf-8", "replace")
 
 
 def simple_name(called: str) -> str:
@@ -86,9 +84,9 @@ def held(name: str, source: str) -> set[str]:
     for node in walk(parsed(table.name, source)):
         if node.type in table.calls:
             called = node.child_by_field_name(table.receiver.get(node.type, "")) or _part(node, table.calls[node.type])
-            while called is not None and called.child_count:
+            while called is not None and called.child_count and called.type not in table.calls:
                 called = next(iter(called.named_children), None)
-            if called is not None:
+            if called is not None and not called.child_count:
                 heads.add((called.start_byte, called.end_byte))
         elif not node.child_count and _IDENTIFIER.fullmatch(text(node)):
             found.append((node.start_byte, node.end_byte, text(node)))
