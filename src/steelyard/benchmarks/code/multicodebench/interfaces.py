@@ -29,10 +29,9 @@ def api_metrics(task: Task, function: str) -> dict[str, float]:
     if called and closed:
         known = known | calls.held(task.language, function)
         known |= calls.identifiers(calls.imports(task.language, function))
-        heads = {(calls.root_name(name), calls.simple_name(name)) for name in called}
-        checked = [(head, last) for head, last in heads if last]
-        invented = {last for head, last in checked if last not in known and (head or last) not in known and head}
-        metrics["hallucinated_api"] = len(invented) / max(1, len({last for _, last in checked}))
+        parts = {(calls.root_name(name), calls.simple_name(name)) for name in called}
+        invented = {last for head, last in parts if head and head not in known and last not in known}
+        metrics["hallucinated_api"] = len(invented) / max(1, len(names))
     return metrics
 
 
