@@ -60,6 +60,12 @@ def extract(task: Task, output: str) -> Extraction:
     return Extraction(text[:cut], f"{rung}{'signature' if found else 'body'}", "; ".join(steps))
 
 
+def respelled(task: Task) -> str:
+    """The reference with its declaration spaced as the task gives it, as extraction spaces that of an answer."""
+    found = _signature(task.signature).match(task.truth.lstrip())
+    return f"{task.signature}{task.truth.lstrip()[found.end() :]}" if found else task.truth
+
+
 def _signature(declaration: str) -> re.Pattern[str]:
     """The declaration with any spacing between its words."""
     words = re.findall(r"\w+|[^\w\s]", declaration)

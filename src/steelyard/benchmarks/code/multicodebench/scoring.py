@@ -7,7 +7,7 @@ from functools import lru_cache
 from steelyard.benchmarks.code.codebleu.ngrams import bleu
 from steelyard.benchmarks.code.codebleu.score import Parts, codebleu
 from steelyard.benchmarks.code.codebleu.similarity import chrf, edit_similarity
-from steelyard.benchmarks.code.multicodebench.extraction import Extraction, extract
+from steelyard.benchmarks.code.multicodebench.extraction import Extraction, extract, respelled
 from steelyard.benchmarks.code.multicodebench.interfaces import api_metrics
 from steelyard.benchmarks.code.multicodebench.official import official
 from steelyard.benchmarks.code.multicodebench.tasks import Task
@@ -23,7 +23,7 @@ def measure(task: Task, output: str) -> tuple[Extraction, dict[str, float]]:
     """The function found in an answer, and all its metrics. Trials that repeat an answer cost nothing."""
     output = output[:LONGEST]
     found = extract(task, output)
-    parts = codebleu(task.language, task.truth, found.text, given=task.signature)
+    parts = codebleu(task.language, respelled(task), found.text, given=task.signature)
     released = official(task.language, task.declaration, task.truth, output)
     metrics = {
         "codebleu": parts.score, **_named(parts),
@@ -42,7 +42,7 @@ def _named(parts: Parts, prefix: str = "") -> dict[str, float]:
 def _of_function(task: Task, found: Extraction) -> dict[str, float]:
     """What the extracted function is worth to the released scorer, and to measures that look at its characters."""
     text = found.text
-    truth, ours = (_body(task, without_comments(task.language, t)) for t in (task.truth, text))
+    truth, ours = (_body(task, without_comments(task.language, t)) for t in (respelled(task), text))
     return {
         "official_codebleu_extracted": 100 * official(task.language, task.declaration, task.truth, text).score,
         "bleu_character": bleu(truth, ours, effective=True),
