@@ -86,13 +86,13 @@ def step_name(key: tuple[str, int]) -> str:
 
 
 def steps(skeleton: str) -> list[str]:
-    """The TODO methods of a skeleton, in the order of the text: name#occurrence."""
+    """The methods of a skeleton that are to be done, in the order of the text: name#occurrence."""
     return [step_name(key) for key in todo_methods(java.read(skeleton))]
 
 
-def for_step(skeleton: str, done: str, step: str) -> str:
+def for_step(done: str, step: str) -> str:
     """The class as it is shown for one method: `done` (the skeleton, or what earlier steps made of it) with the bodies of
-    all other TODO methods that are still undone emptied."""
+    all other methods that are still undone emptied."""
     source = java.read(done)
     found = todo_methods(source)
     new: Mapping[Span, str] = {
