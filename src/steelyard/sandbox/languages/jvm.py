@@ -140,6 +140,7 @@ class JVM:
             "-Dfile.encoding=UTF-8",
             "--limit-modules",
             modules + ",steelyard.runner",
+            *(["--add-modules", "jdk.unsupported"] if runs and _unsafe(jars) else []),
             "--module-path",
             ":".join(map(str, (runner() / "runner", *_PROBES))),
             "--add-opens",
