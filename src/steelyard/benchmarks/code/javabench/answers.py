@@ -30,6 +30,11 @@ def extract(output: str, *, published: bool) -> str:
     return found[1] if found else ""
 
 
+def fenced(source: str) -> str:
+    """An answer that is one class."""
+    return f"```java\n{source.strip()}\n```"
+
+
 def in_place(skeleton: str, answer: str, *, published: bool) -> str | None:
     """The file that takes the skeleton's place; None where the answer cannot be put there.
 

@@ -96,15 +96,15 @@ class JavaBench:
         return answers.steps(case.payload.skeleton)
 
     def ask_step(self, case: Case, done: str, step: str, context: str = "selective", **_: object) -> list[Message]:
-        """What to ask for one method. done: the class so far, "" for the skeleton."""
+        """What to ask for one method. done: the output so far, "" for the skeleton."""
         task: Task = case.payload
-        shown = answers.for_step(done or task.skeleton, step)
+        shown = answers.for_step(self.program(case, done) or task.skeleton, step)
         return prompts.one_method(shown, task.contexts[context], step.partition("#")[0])
 
     def take_step(self, case: Case, done: str, step: str, output: str, **_: object) -> str:
-        """The class so far with the method that an answer gives."""
-        answer = answers.extract(output, published=self.profile == "published")
-        return answers.take_step(done or case.payload.skeleton, answer, step)
+        """The output so far with the method that an answer gives."""
+        so_far = self.program(case, done) or case.payload.skeleton
+        return answers.fenced(answers.take_step(so_far, self.program(case, output), step))
 
     def program(self, case: Case, output: str, **_: object) -> str:
         """The class in an answer; "" where there is none."""
@@ -112,7 +112,7 @@ class JavaBench:
 
     def reference(self, case: Case, **_: object) -> str:
         """An output that must score 1: the class of the solution."""
-        return f"```java\n{case.payload.solution}\n```"
+        return answers.fenced(case.payload.solution)
 
     # --- scores
 
