@@ -19,15 +19,14 @@ def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: 
     """One row a contender of what `bench.summary` makes of its metrics; none where the benchmark has no summary.
 
     `summary` is given a function of (metric, benchmark="" for its own): case -> value, empty where the pool has none.
-    Cases that two benchmarks share go by their attribute `pair`; the trials of a case are averaged, or given as a list
-    where it asks for `trials=True`.
+    Cases that two benchmarks share go by their attribute `pair`; the trials of a case are averaged.
     """
     if not hasattr(bench, "summary"):
         return []
     rows = []
     for contender in contenders:
 
-        def values(metric: str, other: str = "", who: str = contender, *, trials: bool = False) -> Mapping[str, Any]:
+        def values(metric: str, other: str = "", who: str = contender) -> Mapping[str, float]:
             try:
                 scores = load(
                     pool, other or benchmark, metric, contenders=[who], version=None if other else version
@@ -36,8 +35,7 @@ def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: 
                 return {}
             means = [row[~np.isnan(row)] for row in scores.values[0]]
             keys = [str(a.get("pair") or c) for a, c in zip(scores.attributes, scores.cases, strict=True)]
-            found = {key: row for key, row in zip(keys, means, strict=True) if row.size}
-            return {key: row.tolist() if trials else float(row.mean()) for key, row in found.items()}
+            return {key: float(row.mean()) for key, row in zip(keys, means, strict=True) if row.size}
 
         if found := bench.summary(values):
             rows.append({"contender": contender, **found})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -183,7 +183,7 @@ class JavaBench:
         metrics, kept = {**outcome.metrics, **beside}, {**outcome.artifacts, "output": output}
         return Outcome(metrics, outcome.status, outcome.error, kept)
 
-    def summary(self, values: Callable[..., Mapping[str, Any]]) -> dict[str, float | str]:
+    def summary(self, values: Any) -> dict[str, float | str]:
         """Each metric class-wise, test-wise and for whole projects, as the mean over projects; pass@5 where there are five
         trials; how verdicts agree with those published; the kinds of compiler errors."""
         found: dict[str, float | str] = {}
@@ -195,7 +195,7 @@ class JavaBench:
             ("pass_at_1", 5),
             ("pass_at_1_strict", 1),
         ):
-            of = values(metric, trials=True)
+            of = values.trials(metric)
             for granularity in GRANULARITIES:
                 each = {
                     (c.partition("/")[0], c): estimate(v[:5], k)
@@ -208,7 +208,7 @@ class JavaBench:
         for kind in published.DIFFERENCES:
             if of := values(kind):
                 found[kind.replace("_", " ")] = fmean(of.values())
-        errors = {kind: sum(sum(v) for v in values(f"errors_{kind}", trials=True).values()) for kind in KINDS}
+        errors = {kind: sum(sum(v) for v in values.trials(f"errors_{kind}").values()) for kind in KINDS}
         if any(errors.values()):
             shown = sorted((k for k in errors if errors[k]), key=lambda k: -errors[k])
             found["compile errors"] = ", ".join(f"{k.replace('_', ' ')} {errors[k]:g}" for k in shown)
