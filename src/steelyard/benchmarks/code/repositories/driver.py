@@ -79,6 +79,10 @@ def main(order: dict[str, Any]) -> None:
         target = os.path.join(place, path)
         with open(target, "w", encoding="utf-8", newline="") as file:
             file.write(text)
+        folder, name = os.path.split(target)
+        compiled = os.path.join(folder, "__pycache__", f"{name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc")
+        if os.path.exists(compiled):  # it is not looked at whether it is older than its source
+            os.unlink(compiled)
     roots = [os.path.normpath(os.path.join(place, root)) for root in order["roots"]]
     sys.path[:1] = roots
     sys.path += order["needs"]
@@ -95,6 +99,7 @@ def main(order: dict[str, Any]) -> None:
     arguments = [part for setting in settings for part in ("-o", setting)]
     arguments += ["-q", "--tb=short", "--no-header", "--no-summary", "--continue-on-collection-errors", "-W", "ignore"]
     arguments += ["-p", "no:cacheprovider", "-p", "no:randomly", f"--rootdir={place}", *order["tests"]]
+    arguments += ["-x"] if order["first"] else []
     code = int(pytest.main(arguments, plugins=[watcher]))
     told: dict[str, Any] = {"code": code, "results": watcher.results, "broken": watcher.broken}
     if cover:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
 
 from steelyard.core.errors import InputError, MissingError
 
@@ -66,13 +69,9 @@ def releases(name: str, since: date | None = None, until: date | None = None) ->
             raise InputError("the package index does not say when a file was uploaded.", cure)
         day = datetime.fromisoformat(entry["upload-time"]).astimezone(UTC).date()
         if (since is None or day >= since) and (until is None or day <= until):
-            release = Release(normalised(name), version[1], entry["filename"], entry["hashes"]["sha256"], day)
-            found.append((day, Release(**_fields(release), size=entry.get("size") or 0, url=entry["url"])))
-    return [release for _, release in sorted(found, key=lambda f: (f[0], f[1].file))]
-
-
-def _fields(release: Release) -> dict[str, object]:
-    return {name: getattr(release, name) for name in ("name", "version", "file", "sha256", "uploaded")}
+            file, size, url = entry["filename"], entry.get("size") or 0, urljoin(f"{address()}/{name}/", entry["url"])
+            found.append(Release(normalised(name), version[1], file, entry["hashes"]["sha256"], day, size, url))
+    return sorted(found, key=lambda r: (r.uploaded, r.file))
 
 
 def fetch(release: Release) -> Path:
@@ -80,10 +79,7 @@ def fetch(release: Release) -> Path:
     kept = folder() / "archives" / f"{release.sha256[:16]}-{release.file}"
     if kept.is_file() and _sha256(kept) == release.sha256:
         return kept
-    url = release.url or next(
-        (r.url for r in releases(release.name) if r.sha256 == release.sha256),
-        "",
-    )
+    url = release.url or next((r.url for r in releases(release.name) if r.sha256 == release.sha256), "")
     if not url:
         raise MissingError(f"the package index no longer has {release.file}.", "Build a slice from other releases.")
     if release.size > MOST_BYTES:
@@ -99,9 +95,7 @@ def fetch(release: Release) -> Path:
 
 
 @functools.lru_cache(maxsize=256)
-def _listing(name: str) -> list[dict[str, object]] | list:  # type: ignore[type-arg]
-    import json
-
+def _listing(name: str) -> list[dict[str, Any]]:
     return list(json.loads(_get(f"{address()}/{name}/", _SIMPLE)).get("files", []))
 
 

@@ -67,13 +67,15 @@ def run_tests(
     *,
     cover: Sequence[str] = (),
     reverse: bool = False,
+    first: bool = False,
     test_s: float = TEST_S,
     wall_s: float = 120.0,
     memory_bytes: int = 5 * GIB,
 ) -> TestRun:
     """Run `tests` (ids or files; by default all test files) on a copy of `project` with `changes` (path -> text) in it.
 
-    cover: files of which to record the lines each test runs. reverse: the tests in the other order. test_s, wall_s: seconds
+    cover: files of which to record the lines each test runs. reverse: the tests in the other order. first: end
+    at the first test that fails. test_s, wall_s: seconds
     for one test, for all. Safe to call from several threads. Without `cover` a program cannot pass by leaving early: the run
     must come to its own last statement. Raises MissingError where programs cannot be isolated.
     """
@@ -82,7 +84,7 @@ def run_tests(
     order = {
         "root": shown["project"], "roots": list(project.roots), "needs": [shown["needs"]] if project.needs else [],
         "tests": list(tests) or list(project.tests), "wanted": wanted, "changes": dict(changes or {}), "cover": list(cover),
-        "reverse": reverse, "test_s": test_s,
+        "reverse": reverse, "first": first, "test_s": test_s,
     }  # fmt: skip
     for path in order["changes"]:
         if Path(path).is_absolute() or ".." in Path(path).parts:

@@ -26,8 +26,8 @@ def unpack(archive: Path, into: Path) -> Path:
     into.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
     try:
-        left, count = MOST_BYTES, 0
-        for name, content in _members(archive):
+        left = MOST_BYTES
+        for count, (name, content) in enumerate(_members(archive), 1):
             path = PurePosixPath(name.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts or "\0" in name or not path.parts:
                 raise InputError(f"{archive.name}: member {name!r} leaves the folder.", "It was not unpacked.")
@@ -39,7 +39,6 @@ def unpack(archive: Path, into: Path) -> Path:
                     if left < 0:
                         raise InputError(f"{archive.name}: unpacks to more than {MOST_BYTES / 1e6:.0f} MB.")
                     out.write(chunk)
-            count += 1
             if count > MOST_FILES:
                 raise InputError(f"{archive.name}: holds more than {MOST_FILES} files.")
         inside = list(part.iterdir())
