@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from steelyard.core.spec import Value
 from steelyard.core.words import Case, Provenance, Status
 
 if TYPE_CHECKING:
@@ -69,9 +70,15 @@ class Replay:
 
     A benchmark that measures finds the record itself, in the case's payload or its data. One of text has
     `replay(name, case, trial)`: the published output, to be scored, or an Outcome where only values were published.
+    options: what is written behind the name (`replay:NAME[context=full]`), of those that the card lets contenders have;
+    `replay` and `score` get them.
     """
 
     name: str
+    options: Mapping[str, Value] = field(default_factory=dict)
+
+    def score_options(self, case: Case, trial: int) -> Mapping[str, Value]:
+        return self.options
 
 
 class Benchmark(Protocol):
