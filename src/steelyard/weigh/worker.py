@@ -112,13 +112,18 @@ class Worker:
         return _checked(self.bench.measure(thing, case, trial))
 
     def _generate(self, thing: Any, spec: Spec, case: Case, trial: int) -> Any:
-        """A generator without a language model: its answer, then the benchmark's score of it."""
+        """A generator without a language model: its answer, then the benchmark's score of it.
+
+        A reference or a replay that is an Outcome already stands for itself.
+        """
         if isinstance(thing, Replay):
-            output = self.bench.replay(thing.name, case, trial)
-            if not isinstance(output, str):
-                return output
-        else:
+            output = self.bench.replay(thing.name, case, trial, **thing.options)
+        elif case.parts or spec.name != "gold":
             output = self._answer(thing, spec, case, trial)
+        else:
+            output = self.bench.reference(case)
+        if not isinstance(output, str):
+            return output
         whole = hasattr(thing, "score_options") and not case.parts
         return self._score(case, output, **(thing.score_options(case, trial) if whole else {}))
 

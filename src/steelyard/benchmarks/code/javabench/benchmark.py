@@ -167,7 +167,7 @@ class JavaBench:
         folder = Path(data) if data is not None else self.own
         return [f"replay:{model}" for model in published.read_outputs(folder)] or ["smollm2"]
 
-    def replay(self, name: str, case: Case, trial: int) -> Outcome:
+    def replay(self, name: str, case: Case, trial: int, **_: object) -> Outcome:
         """The published outputs of a model, compiled and tested here, beside the published verdicts on them."""
         outputs = published.read_outputs(self.folder)
         if name not in outputs:
