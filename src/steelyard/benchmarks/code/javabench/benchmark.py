@@ -24,6 +24,12 @@ from steelyard.core.interfaces import Message, Outcome, join_outputs, split_outp
 from steelyard.core.words import Case, Status
 
 GRANULARITIES = ("class", "test", "project")
+SHOWN = (
+    ("pass_at_1", "pass@1"),
+    ("pass_at_1_strict", "all tests"),
+    ("compilation", "compiles"),
+    ("completion", "complete"),
+)
 KINDS = (*dict.fromkeys(judge.KINDS.values()), "other")
 
 
@@ -183,36 +189,40 @@ class JavaBench:
         metrics, kept = {**outcome.metrics, **beside}, {**outcome.artifacts, "output": output}
         return Outcome(metrics, outcome.status, outcome.error, kept)
 
-    def summary(self, values: Any) -> dict[str, float | str]:
-        """Each metric class-wise, test-wise and for whole projects, as the mean over projects; pass@5 where there are five
-        trials; how verdicts agree with those published; the kinds of compiler errors."""
-        found: dict[str, float | str] = {}
-        estimate = verdicts.published_estimate if self.profile == "published" else verdicts.best_of
-        for metric, k in (
-            ("completion", 1),
-            ("compilation", 1),
-            ("pass_at_1", 1),
-            ("pass_at_1", 5),
-            ("pass_at_1_strict", 1),
-        ):
-            of = values.trials(metric)
-            for granularity in GRANULARITIES:
-                each = {
-                    (c.partition("/")[0], c): estimate(v[:5], k)
-                    for c, v in of.items()
-                    if granularity_of(c) == granularity
-                }
-                kept = {key: value for key, value in each.items() if value is not None}
-                if kept and len(kept) == len(each):
-                    found[f"{metric.replace('_1', f'_{k}')} ({granularity})"] = verdicts.mean_of_projects(kept)
-        for kind in published.DIFFERENCES:
-            if of := values(kind):
-                found[kind.replace("_", " ")] = fmean(of.values())
+    def summary(self, values: Any) -> dict[str, str | float]:
+        """Class-wise, test-wise and project-wise, each the mean over projects, pass@5 where there are five trials; how
+        verdicts agree with those published; the kinds of compiler errors."""
+        found: dict[str, str | float] = {}
+        of = {metric: values.trials(metric) for metric, _ in SHOWN}
+        for granularity in GRANULARITIES:
+            parts = []
+            for metric, words in SHOWN:
+                for k in (1, verdicts.SAMPLES) if metric == "pass_at_1" else (1,):
+                    value = self._over_projects(of[metric], granularity, k)
+                    parts += [] if value is None else [f"{f'pass@{k}' if k > 1 else words} {value:.4f}"]
+            if parts:
+                found[f"{granularity}-wise"] = ", ".join(parts)
+        if agree := values("as_published"):
+            rest = (
+                f"{kind.rpartition('_')[2]} {fmean(values(kind).values()):.3f}" for kind in published.DIFFERENCES[1:]
+            )
+            found["verdicts as published"] = f"{fmean(agree.values()):.3f} (else another {', '.join(rest)})"
         errors = {kind: sum(sum(v) for v in values.trials(f"errors_{kind}").values()) for kind in KINDS}
         if any(errors.values()):
             shown = sorted((k for k in errors if errors[k]), key=lambda k: -errors[k])
             found["compile errors"] = ", ".join(f"{k.replace('_', ' ')} {errors[k]:g}" for k in shown)
         return found
+
+    def _over_projects(self, trials: Mapping[str, list[float]], granularity: str, k: int) -> float | None:
+        """The mean over projects of the estimates from the first five trials; None where a case has fewer than k."""
+        estimate = verdicts.published_estimate if self.profile == "published" else verdicts.best_of
+        each = {
+            (case.partition("/")[0], case): estimate(scores[: verdicts.SAMPLES], k)
+            for case, scores in trials.items()
+            if granularity_of(case) == granularity
+        }
+        kept = {key: value for key, value in each.items() if value is not None}
+        return verdicts.mean_of_projects(kept) if kept and len(kept) == len(each) else None
 
 
 def granularity_of(case: str) -> str:
