@@ -25,6 +25,7 @@ _LIBRARIES = {  # what a source imports -> the jars it needs
 KINDS = {
     "cant.resolve": "cannot_find_symbol", "cant.apply": "wrong_arguments", "incompatible.types": "incompatible_types",
     "prob.found.req": "incompatible_types", "does.not.override": "wrong_override", "override": "wrong_override",
+    "method.does.not.override": "wrong_override",
     "report.access": "no_access", "unreported.exception": "unreported_exception", "expected": "syntax",
     "illegal.start": "syntax", "premature.eof": "syntax", "already.defined": "defined_twice",
     "missing.ret": "missing_return", "var.might": "unassigned", "cant.assign": "final_assigned",
