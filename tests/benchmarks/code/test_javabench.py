@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steelyard.benchmarks.code import cache
 from steelyard.benchmarks.code.javabench import answers, judge, prepare, verdicts
 from steelyard.benchmarks.code.javabench.benchmark import JavaBench, granularity_of
 from steelyard.benchmarks.code.javabench.project import CONTEXTS, read_projects, read_suites, read_tasks
@@ -267,11 +268,13 @@ def bench():
     need("bwrap")
     need("javac")
     made = JavaBench()
-    try:
-        made.made = {case.id: case for case in made.cases()}
-    except MissingError as error:
-        pytest.skip(str(error))
-    return made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(cache.VARIABLE, "off")
+        try:
+            made.made = {case.id: case for case in made.cases()}
+        except MissingError as error:
+            pytest.skip(str(error))
+        yield made
 
 
 def test_cases_are_classes_test_classes_and_projects(bench):
@@ -289,7 +292,16 @@ def test_the_solution_passes_and_nothing_does_not(bench):
     assert (metrics["types"], metrics["methods"]) == (3, 9)
     nothing = bench.score(project, join_outputs({**parts, "GEO/Canvas.java": ""}))
     assert nothing.metrics == {"completion": 0.0, "compilation": 0.0, "pass_at_1": 0.0, "pass_at_1_strict": 0.0}
-    assert nothing.error == "no class in the answer: GEO/Canvas.java"
+    assert nothing.error == "no class in the answer (no rule found code in the answer): GEO/Canvas.java"
+
+
+def test_lines_of_classes_that_no_test_loads_count(bench):
+    project = bench.made["LIB"].payload
+    some = judge.run(project, {}, ["lib.ShelfTest"], 60.0, 10.0, coverage=True)
+    every = judge.run(project, {}, judge.test_classes(project), 60.0, 10.0, coverage=True)
+    assert every.lines is not None
+    assert some.lines is not None
+    assert every.lines[0] == every.lines[1] == some.lines[1] > some.lines[0]
 
 
 def test_our_outputs_get_the_verdicts_written_by_hand(bench):

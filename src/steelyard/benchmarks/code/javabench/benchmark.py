@@ -142,11 +142,10 @@ class JavaBench:
         suites = [case.payload.target] if isinstance(case.payload, Suite) else judge.test_classes(project)
         whole = isinstance(case.payload, Project)
         tested = judge.run(project, changed, suites, self.timeout, self.test_timeout, coverage=whole)
-        compiled = tested.run is not None
-        metrics = verdicts.Verdict(True, compiled, tested.passed, tested.total).scores
+        metrics = verdicts.Verdict(True, tested.compiled, tested.passed, tested.total).scores
         metrics |= {"compile_errors": float(len(tested.errors))}
-        metrics |= {f"errors_{kind}": float(n) for kind, n in judge.kinds(tested.errors).items()}
-        if compiled:
+        metrics |= {f"errors_{kind}": float(n) for kind, n in judge.kinds(tested).items()}
+        if tested.compiled:
             metrics |= {
                 "tests_passed": tested.passed / tested.total if tested.total else 0.0,
                 "tests": float(tested.total),
@@ -158,10 +157,10 @@ class JavaBench:
     def _completed(self, task: Task, output: str) -> tuple[str, str]:
         """The file that takes the place of a class, and why it is not complete ("" where it is)."""
         published = self.profile == "published"
-        answer = answers.extract(output, published=published)
-        if not answer.strip():
-            return "", "no class in the answer"
-        text = answers.in_place(task.skeleton, answer, published=published)
+        found = answers.extraction(output, published=published)
+        if not found.text.strip():
+            return "", f"no class in the answer ({found.why})"
+        text = answers.in_place(task.skeleton, found.text, published=published)
         if text is None:
             return "", "no public class in the answer"
         return text, "TODO left" if answers.has_todo(task.skeleton, text) else ""
@@ -245,22 +244,18 @@ def _facts(project: Project, tested: judge.Tested) -> dict[str, float]:
 
 def _error(tested: judge.Tested) -> str:
     """What went wrong first; "" where all tests passed."""
-    if tested.run is None:
-        first = tested.errors[0]
-        return (
-            f"compile error: {judge.kind_of(first).replace('_', ' ')}: {first.path}, line {first.line}: {first.message}"
-        )
+    if tested.errors:
+        path, line, code, message = tested.errors[0]
+        return f"compile error: {judge.kind_of(code).replace('_', ' ')}: {path}, line {line}: {message}"
     if not tested.total:
-        return f"no test ran: {tested.run.message or tested.run.verdict}"
-    lost = next((t for t in tested.run.tests if not t.passed and t.verdict != "skipped"), None)
+        return f"no test ran: {tested.message or tested.verdict}"
+    lost = next((t for t in tested.tests if t[1] not in ("passed", "skipped")), None)
     if lost is None:
-        return "" if tested.run.passed else f"{tested.run.verdict}: {tested.run.message}"
-    return f"{tested.passed} of {tested.total} tests passed: {lost.name}: {lost.verdict}: {lost.message[:500]}"
+        return "" if tested.verdict == "passed" else f"{tested.verdict}: {tested.message}"
+    return f"{tested.passed} of {tested.total} tests passed: {': '.join(lost)}"
 
 
 def _log(tested: judge.Tested) -> str:
     """Every error of the compiler, or every test with its verdict."""
-    errors = [f"{e.path}:{e.line}: {e.code}: {e.message}" for e in tested.errors]
-    return "\n".join(
-        errors or [f"{t.verdict} {t.name} {t.message}".rstrip() for t in (tested.run.tests if tested.run else ())]
-    )
+    errors = [f"{path}:{line}: {code}: {message}" for path, line, code, message in tested.errors]
+    return "\n".join(errors or [f"{verdict} {name} {message}".rstrip() for name, verdict, message in tested.tests])

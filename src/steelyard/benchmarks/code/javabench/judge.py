@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from steelyard.benchmarks.code import cache
 from steelyard.benchmarks.code.javabench.project import Project, type_name
 
 if TYPE_CHECKING:
     from steelyard.sandbox.languages.java import Compiled
-    from steelyard.sandbox.languages.tests import Diagnostic, TestRun
 
 _HOLDS_TESTS = re.compile(r"@(Test|ParameterizedTest|RepeatedTest|TestFactory)\b")
 _LIBRARIES = {  # what a source imports -> the jars it needs
@@ -34,20 +35,27 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """errors: of the compiler; then there is no run. lines: (reached, in all) of the project's classes, where asked for."""
+    """errors: of the compiler, as (path, line, javac's key, message); then nothing ran. tests: (name, verdict, message) of
+    each. verdict, message: of the run. lines: (reached, in all) of the project's classes, where asked for."""
 
-    errors: tuple[Diagnostic, ...]
-    run: TestRun | None
+    errors: Sequence[tuple[str, int, str, str]]
+    tests: Sequence[tuple[str, str, str]] = ()
+    verdict: str = ""
+    message: str = ""
     lines: tuple[int, int] | None = None
 
     @property
+    def compiled(self) -> bool:
+        return not self.errors
+
+    @property
     def passed(self) -> int:
-        return sum(t.passed for t in self.run.tests) if self.run else 0
+        return sum(verdict == "passed" for _, verdict, _ in self.tests)
 
     @property
     def total(self) -> int:
         """Tests that ran or should have; those switched off do not count."""
-        return sum(t.verdict != "skipped" for t in self.run.tests) if self.run else 0
+        return sum(verdict != "skipped" for _, verdict, _ in self.tests)
 
 
 def test_classes(project: Project) -> list[str]:
@@ -90,23 +98,44 @@ def run(
     All of the project and of its tests must compile, whichever tests are run. wall_s: for all tests, test_s: for one
     (seconds). Raises MissingError where Java is not here.
     """
-    from dataclasses import replace
+    from steelyard.sandbox.languages import java
 
+    parts = [
+        "javabench", java.version(), sources_of(project), dict(changed), list(tests), [str(j) for j in classpath(project)],
+        {p: hashlib.sha256(data).hexdigest() for p, data in project.resources.items()}, wall_s, test_s, coverage,
+    ]  # fmt: skip
+    kept = cache.verdict(parts, lambda: _judge(project, changed, tests, wall_s, test_s, coverage))
+    lines = tuple(kept["lines"]) if kept["lines"] else None
+    return Tested(kept["errors"], kept["tests"], kept["verdict"], kept["message"], lines)
+
+
+def _judge(
+    project: Project, changed: Mapping[str, str], tests: Sequence[str], wall_s: float, test_s: float, coverage: bool
+) -> tuple[dict[str, Any], bool]:
+    """The fields of `Tested`, and whether they would be the same another time."""
+    from steelyard.sandbox import Verdict
     from steelyard.sandbox.languages import java
 
     compiled = _compiled(_Key(project, tuple(sorted(changed.items()))))
+    found: dict[str, Any] = {"errors": [], "tests": [], "verdict": "", "message": "", "lines": None}
     if not compiled.ok:
-        return Tested(compiled.errors, None)
+        found["errors"] = [(e.path, e.line, e.code, e.message) for e in compiled.errors]
+        return found, all(e.path for e in compiled.errors)
     types = {type_name(path) for path in project.main}
     own = [name for name in compiled.classes if name.partition("$")[0] in types] if coverage else []
     limits = replace(java.LIMITS, wall_s=wall_s)
     ran = java.test(
         compiled.classes, tests, project.resources, classpath(project), coverage=own, limits=limits, test_s=test_s
     )
-    if not coverage:
-        return Tested((), ran)
-    hits = [n for name in own for n in ran.lines.get(name, {}).values()]
-    return Tested((), ran, (sum(n > 0 for n in hits), len(hits)))
+    found |= {
+        "tests": [(t.name, str(t.verdict), t.message[:500]) for t in ran.tests],
+        "verdict": str(ran.verdict), "message": ran.message,
+    }  # fmt: skip
+    if coverage:
+        hits = [n for name in own for n in ran.lines.get(name, {}).values()]
+        found["lines"] = (sum(n > 0 for n in hits), len(hits))
+    unsure = {Verdict.TIMEOUT, Verdict.MEMORY, Verdict.RUNNER_ERROR}
+    return found, not unsure & {ran.verdict, *(t.verdict for t in ran.tests)}
 
 
 @dataclass(frozen=True)
@@ -131,12 +160,12 @@ def _compiled(key: _Key) -> Compiled:
     return java.compile({**sources_of(key.project), **dict(key.changed)}, classpath(key.project))
 
 
-def kind_of(error: Diagnostic) -> str:
+def kind_of(code: str) -> str:
     """The kind of a compiler's error, from javac's key."""
-    code = error.code.removeprefix("compiler.err.")
-    return next((kind for start, kind in KINDS.items() if code.startswith(start)), "other")
+    bare = code.removeprefix("compiler.err.")
+    return next((kind for start, kind in KINDS.items() if bare.startswith(start)), "other")
 
 
-def kinds(errors: Sequence[Diagnostic]) -> Counter[str]:
+def kinds(tested: Tested) -> Counter[str]:
     """kind -> number of errors."""
-    return Counter(map(kind_of, errors))
+    return Counter(kind_of(code) for _, _, code, _ in tested.errors)
