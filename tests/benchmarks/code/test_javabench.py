@@ -334,6 +334,14 @@ def test_a_test_that_hangs_costs_itself_alone(bench):
     assert "timeout" in outcome.error
 
 
+def test_tests_that_were_not_told_of_count(bench):
+    early = bench.reference(bench.made["GEO/Rectangle.java"]).replace(
+        "private final double width;", "private final double width;\n static int broken = 1 / 0;"
+    )
+    outcome = bench.score(bench.made["GEO/Rectangle.java"], early)
+    assert (outcome.metrics["tests"], outcome.metrics["pass_at_1"]) == (5.0, 0.0)
+
+
 def test_libraries_that_are_not_here_leave_tests_out(data, monkeypatch, tmp_path):
     need("bwrap")
     monkeypatch.setitem(judge._LIBRARIES, "org.junit.jupiter.params", ("no-such-jar",))

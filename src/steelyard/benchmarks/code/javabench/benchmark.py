@@ -40,7 +40,7 @@ class JavaBench:
 
     profile: Profile = "sound"
     timeout: float = 60.0
-    test_timeout: float = 10.0
+    test_timeout: float = 20.0
     notes: list[str] = field(default_factory=list, init=False)
 
     own: ClassVar[Path] = Path(__file__).parent / "data"

@@ -36,13 +36,15 @@ KINDS = {
 @dataclass(frozen=True, slots=True)
 class Tested:
     """errors: of the compiler, as (path, line, javac's key, message); then nothing ran. tests: (name, verdict, message) of
-    each. verdict, message: of the run. lines: (reached, in all) of the project's classes, where asked for."""
+    each. verdict, message: of the run. lines: (reached, in all) of the project's classes, where asked for. expected: tests
+    that there are, whether they were told of or not."""
 
     errors: Sequence[tuple[str, int, str, str]]
     tests: Sequence[tuple[str, str, str]] = ()
     verdict: str = ""
     message: str = ""
     lines: tuple[int, int] | None = None
+    expected: int = 0
 
     @property
     def compiled(self) -> bool:
@@ -55,7 +57,7 @@ class Tested:
     @property
     def total(self) -> int:
         """Tests that ran or should have; those switched off do not count."""
-        return sum(verdict != "skipped" for _, verdict, _ in self.tests)
+        return max(self.expected, sum(verdict != "skipped" for _, verdict, _ in self.tests))
 
 
 def test_classes(project: Project) -> list[str]:
@@ -96,7 +98,8 @@ def run(
     """Compile the solution with some files changed (path -> text) and run test classes.
 
     All of the project and of its tests must compile, whichever tests are run. wall_s: for all tests, test_s: for one
-    (seconds). Raises MissingError where Java is not here.
+    (seconds). Where not all tests pass, as many are expected as the solution runs: a run that was cut short, or a class of
+    tests that could not begin, tells of fewer. Raises MissingError where Java is not here.
     """
     from steelyard.sandbox.languages import java
 
@@ -106,7 +109,10 @@ def run(
     ]  # fmt: skip
     kept = cache.verdict(parts, lambda: _judge(project, changed, tests, wall_s, test_s, coverage))
     lines = tuple(kept["lines"]) if kept["lines"] else None
-    return Tested(kept["errors"], kept["tests"], kept["verdict"], kept["message"], lines)
+    tested = Tested(kept["errors"], kept["tests"], kept["verdict"], kept["message"], lines)
+    if tested.verdict in ("", "passed") or not changed:
+        return tested
+    return replace(tested, expected=run(project, {}, tests, wall_s, test_s).total)
 
 
 def _judge(
