@@ -61,6 +61,8 @@ class JavaBench:
         projects = read_projects(self.folder)
         tasks = read_tasks(self.folder, projects)
         suites = read_suites(self.folder, projects, tasks)
+        for project in projects.values():
+            judge.need_libraries(project)
         out = {name: judge.left_out(project) for name, project in projects.items()}
         self.notes = [
             f"{name}: left out, for a library is not here: {', '.join(paths)}" for name, paths in out.items() if paths

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from steelyard.benchmarks.code import cache
 from steelyard.benchmarks.code.javabench.project import Project, type_name
+from steelyard.core.errors import MissingError
 
 if TYPE_CHECKING:
     from steelyard.sandbox.languages.java import Compiled
@@ -70,6 +71,17 @@ def left_out(project: Project) -> list[str]:
     """Paths of tests that need a library which is not here."""
     known = sources_of(project)
     return [path for path in project.tests if path not in known]
+
+
+def need_libraries(project: Project) -> None:
+    """Raises MissingError where a library is not here that the project's own classes import."""
+    for path, text in project.main.items():
+        for jar in _jars(text):
+            if not jar.exists():
+                raise MissingError(
+                    f"{project.name}: {path} needs {jar}, which is not here.",
+                    "Debian and Ubuntu: apt install libjetbrains-annotations-java libmockito-java.",
+                )
 
 
 def sources_of(project: Project) -> dict[str, str]:
