@@ -41,10 +41,10 @@ def _any_block(output: str) -> str | None:
 
 
 def _bare(output: str) -> str | None:
-    types = java.read(output).types
-    if not types or not output.rstrip().endswith("}"):
+    source = java.read(output)
+    if not source.types or not output.rstrip().endswith("}"):
         return None
-    before = output.encode()[: types[0].span[0]].decode()
+    before = source.text((0, source.types[0].span[0]))
     return output if re.match(r"\s*(package\b|import\b|//|/\*|@|\Z)", before) else None
 
 

@@ -144,6 +144,8 @@ class JavaBench:
         suites = [case.payload.target] if isinstance(case.payload, Suite) else judge.test_classes(project)
         whole = isinstance(case.payload, Project)
         tested = judge.run(project, changed, suites, self.timeout, self.test_timeout, coverage=whole)
+        if tested.fault:
+            return Outcome({}, Status.FAILED, f"not judged: {tested.fault}", artifacts)
         metrics = verdicts.Verdict(True, tested.compiled, tested.passed, tested.total).scores
         metrics |= {"compile_errors": float(len(tested.errors))}
         metrics |= {f"errors_{kind}": float(n) for kind, n in judge.kinds(tested).items()}
@@ -158,11 +160,11 @@ class JavaBench:
 
     def _completed(self, task: Task, output: str) -> tuple[str, str]:
         """The file that takes the place of a class, and why it is not complete ("" where it is)."""
-        published = self.profile == "published"
-        found = answers.extraction(output, published=published)
+        as_published = self.profile == "published"
+        found = answers.extraction(output, published=as_published)
         if not found.text.strip():
             return "", f"no class in the answer ({found.why})"
-        text = answers.in_place(task.skeleton, found.text, published=published)
+        text = answers.in_place(task.skeleton, found.text, published=as_published)
         if text is None:
             return "", "no public class in the answer"
         return text, "TODO left" if answers.has_todo(task.skeleton, text) else ""
@@ -186,7 +188,7 @@ class JavaBench:
         output = join_outputs(texts) if case.parts else texts[case.id]
         outcome = self.score(case, output)
         official = published.verdict_of(self.folder, name, case.attributes["granularity"], case.id, trial)
-        beside = published.agreement(outcome.metrics, official) if official else {}
+        beside = published.agreement(outcome.metrics, official) if official and outcome.metrics else {}
         metrics, kept = {**outcome.metrics, **beside}, {**outcome.artifacts, "output": output}
         return Outcome(metrics, outcome.status, outcome.error, kept)
 

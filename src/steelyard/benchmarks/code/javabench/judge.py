@@ -52,6 +52,13 @@ class Tested:
         return not self.errors
 
     @property
+    def fault(self) -> str:
+        """What of ours went wrong, so that nobody was judged; "" where nothing did."""
+        if self.errors and not self.errors[0][0]:  # the compiler itself gave up
+            return self.errors[0][3]
+        return self.message or self.verdict if self.verdict == "runner-error" else ""
+
+    @property
     def passed(self) -> int:
         return sum(verdict == "passed" for _, verdict, _ in self.tests)
 
@@ -113,10 +120,10 @@ def run(
     (seconds). Where not all tests pass, as many are expected as the solution runs: a run that was cut short, or a class of
     tests that could not begin, tells of fewer. Raises MissingError where Java is not here.
     """
-    from steelyard.sandbox.languages import java
+    from steelyard.sandbox.languages import jvm
 
     parts = [
-        "javabench", java.version(), sources_of(project), dict(changed), list(tests), [str(j) for j in classpath(project)],
+        "javabench", jvm.version(), jvm.runner().name, sources_of(project), dict(changed), list(tests), [str(j) for j in classpath(project)],
         {p: hashlib.sha256(data).hexdigest() for p, data in project.resources.items()}, wall_s, test_s, coverage,
     ]  # fmt: skip
     kept = cache.verdict(parts, lambda: _judge(project, changed, tests, wall_s, test_s, coverage))
@@ -158,7 +165,7 @@ def _judge(
 
 @dataclass(frozen=True)
 class _Key:
-    """What a compilation depends on: a project goes by its name, for a process has one set of data."""
+    """What a compilation depends on: a project is one and the same object, whatever its many sources hold."""
 
     project: Project
     changed: tuple[tuple[str, str], ...]
