@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from steelyard.sandbox.languages.java import Compiled
 
 _HOLDS_TESTS = re.compile(r"@(Test|ParameterizedTest|RepeatedTest|TestFactory)\b")
+_LATE = re.compile(r"timed out after|exceeded timeout of")  # of JUnit's own limits
 _LIBRARIES = {  # what a source imports -> the jars it needs
     "org.mockito": ("mockito-core", "byte-buddy", "byte-buddy-agent", "objenesis"),
     "org.jetbrains.annotations": ("org.jetbrains.annotations-java8",),
@@ -152,15 +153,24 @@ def _judge(
     ran = java.test(
         compiled.classes, tests, project.resources, classpath(project), coverage=own, limits=limits, test_s=test_s
     )
+    results = {t.name: t for t in ran.tests}
+    late = [t.name for t in ran.tests if not t.passed and _LATE.search(t.message)]
+    if late:  # a limit of the test itself, which a busy machine misses: once more, alone
+        again = [t for t in tests if any(re.match(rf"{re.escape(t)}(\$|::)", name) for name in late)]
+        second = java.test(compiled.classes, again, project.resources, classpath(project), limits=limits, test_s=test_s)
+        results |= {t.name: t for t in second.tests if t.name in late}
     found |= {
-        "tests": [(t.name, str(t.verdict), t.message[:500]) for t in ran.tests],
+        "tests": [(t.name, str(t.verdict), t.message[:500]) for t in results.values()],
         "verdict": str(ran.verdict), "message": ran.message,
     }  # fmt: skip
     if coverage:
         hits = [n for name in own for n in ran.lines.get(name, {}).values()]
         found["lines"] = (sum(n > 0 for n in hits), len(hits))
+    if late and all(t.passed or t.verdict is Verdict.SKIPPED for t in results.values()):
+        found["verdict"] = str(Verdict.PASSED)
     unsure = {Verdict.TIMEOUT, Verdict.MEMORY, Verdict.RUNNER_ERROR}
-    return found, not unsure & {ran.verdict, *(t.verdict for t in ran.tests)}
+    missed = any(_LATE.search(t.message) for t in results.values())
+    return found, not missed and not unsure & {ran.verdict, *(t.verdict for t in results.values())}
 
 
 @dataclass(frozen=True)
