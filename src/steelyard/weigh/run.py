@@ -8,14 +8,14 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from steelyard.core.errors import InputError
-from steelyard.core.interfaces import Outcome
+from steelyard.core.interfaces import Outcome, join_outputs
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case, Direction, Kind, Measurement, Metric, Status
-from steelyard.weigh import executors
+from steelyard.weigh import executors, joint
 from steelyard.weigh.plan import GATE, Cell, Plan, Weighed, make_plan, order, own
 from steelyard.weigh.progress import Progress, Silent
 from steelyard.weigh.worker import Job, Weight, Worker
@@ -140,7 +140,9 @@ class _Session:
                     self._measure(list(order(plan, local, kept)))
                 for name in rest:
                     if plan.contenders[name].maker == "model":
-                        self._measure([Cell(case, name, t) for t in range(plan.trials) for case in kept])
+                        cells = [Cell(case, name, t) for t in range(plan.trials) for case in kept]
+                        self._measure([cell for cell in cells if not cell.case.parts])
+                        self._joint([cell for cell in cells if cell.case.parts])
             except KeyboardInterrupt:
                 self.report.stopped = True
             finally:
@@ -174,7 +176,7 @@ class _Session:
         self.progress.skip(len(cells) - len(todo))
         if not todo:
             return
-        if self.plan.contenders[todo[0].contender].maker == "model":
+        if self.plan.contenders[todo[0].contender].maker == "model" and todo[0].output is None:
             self._models(todo)
             return
         with closing(self._execute(todo)) as results:
@@ -236,6 +238,23 @@ class _Session:
             cell_timeout_s=self.budget.cell_timeout_s,
         )
 
+    def _joint(self, cells: list[Cell]) -> None:
+        """Score what a model gave for the parts of each case, now or in an earlier run; it is not asked again."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            return  # the parts may not have been asked for yet
+        ready = []
+        for cell in cells:
+            if self.plan.key(cell) in self.have:
+                ready.append(replace(cell, output=""))  # counted, and not measured again
+                continue
+            given = joint.outputs(self.pool, self.plan, cell)
+            if lacking := [part.id for part in cell.case.parts if part.id not in given]:
+                why = f"has no output of {lacking[0]}, which is a part of {cell.case.id}"
+                self._record(cell, Weight(Outcome({}, Status.FAILED, why), 0.0, time.time()))
+            else:
+                ready.append(replace(cell, output=join_outputs(given)))
+        self._measure(ready)
+
     def _record(self, cell: Cell, weight: Weight) -> None:
         self.pool.append(self._rows(cell, weight))
         status = weight.outcome.status
@@ -278,16 +297,24 @@ class _Session:
             )
 
     def _exclude(self) -> None:
-        """The gate: a reference must score at the ceiling and the empty answer at the floor, else the case is out."""
+        """The gate: a reference must score at the ceiling and the empty answer at the floor, else the case is out.
+
+        A case whose reference is unsupported (only verdicts of it were published, or its program cannot run here) has no
+        gate: whoever would have to be judged on it is unsupported too.
+        """
         metric = self.plan.card.primary
         sql = """
-            SELECT contender, "case", value, error FROM latest WHERE benchmark = $benchmark AND metric = $metric
+            SELECT contender, "case", value, status, error FROM latest WHERE benchmark = $benchmark AND metric = $metric
             AND benchmark_version = $version AND contender IN ('gold', 'empty') AND list_contains($code, code_version)
         """
         code = [self.plan.code_version(self.plan.contenders[name]) for name in GATE if name in self.plan.contenders]
         wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "metric": metric.name, "code": code}
-        seen = {(r["contender"], r["case"]): (r["value"], r["error"]) for r in self.pool.query(sql, wanted).to_pylist()}
+        rows = self.pool.query(sql, wanted).to_pylist()
+        seen = {(r["contender"], r["case"]): (r["value"], r["error"]) for r in rows}
+        ungated = {r["case"] for r in rows if r["contender"] == "gold" and r["status"] == Status.UNSUPPORTED}
         for case in self.plan.cases:
+            if case.id in ungated:
+                continue
             gold, why = seen.get(("gold", case.id), (float("nan"), "was not measured"))
             empty, _ = seen.get(("empty", case.id), (float("nan"), ""))
             if gold != 1.0:
