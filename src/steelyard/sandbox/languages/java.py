@@ -129,8 +129,8 @@ def test(
 
     resources: files of the working folder (empty otherwise), on the class path too. coverage: classes whose lines are
     counted. test_s: limit of one test (seconds), limits.wall_s that of all. A test that hangs, exits or exhausts the memory
-    costs its JVM; the tests not yet told run in another. What ends a JVM that other programs used before is tried again in a
-    fresh one, so that no program pays for another. Raises MissingError as `compile`, InputError without test classes.
+    costs its JVM; the tests not yet told run in another. Want of memory or a crash in a JVM that other programs used before is
+    tried again in a fresh one, so that no program pays for another. Raises MissingError as `compile`, InputError without test classes.
     """
     if not test_classes:
         raise InputError("no test classes.", "Name at least one class that holds JUnit tests.")
@@ -153,7 +153,7 @@ def test(
             break
         if used:
             run.forget(before)
-        fresh = True
+        fresh = True  # at hand, or started now: what is left runs in a JVM of its own
         if time.monotonic() > run.until:
             break
     return run.report()
@@ -232,9 +232,11 @@ class _Run:
             self.fault = (verdict, message)
 
     def forget(self, before: int) -> None:
-        """Drop what ended a used JVM, to be tried again: the last of what was told since `before`."""
+        """Drop what may be the fault of an earlier program, to be tried again: the last of what was told since `before`."""
         if len(self.done) > before and not self.fault:
-            self.done.popitem()
+            identity, last = self.done.popitem()
+            if last.verdict not in (Verdict.MEMORY, Verdict.CRASHED):
+                self.done[identity] = last
 
     def report(self) -> TestRun:
         seen: dict[str, int] = {}

@@ -88,7 +88,7 @@ def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path],
         "hidden_only": not keep_tests,
     }
     driver = _driver().replace("CASE: dict ", f"CASE = {case!r} ", 1)
-    ran = shared().check("pass", driver, Limits(wall_s=wall_s, output_bytes=1 << 20))
+    ran = shared().check("pass", driver, Limits(wall_s=wall_s, output_bytes=1 << 20, tmp_bytes=1 << 30))
     told = []
     for line in ran.stderr.splitlines():
         try:
@@ -105,7 +105,9 @@ def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path],
     if ran.passed or ran.verdict in (Verdict.TIMEOUT, Verdict.MEMORY, Verdict.RUNNER_ERROR, Verdict.CRASHED, Verdict.EARLY_EXIT):
         return run
     if broken and not tests:
-        return replace(run, verdict=Verdict.SYNTAX if "SyntaxError" in broken else Verdict.EXCEPTION, message=broken)
+        said = [line[1:].strip() for line in broken.splitlines() if line.startswith("E ")]  # pytest's mark of what was raised
+        kind = Verdict.SYNTAX if "SyntaxError" in broken else Verdict.EXCEPTION
+        return replace(run, verdict=kind, message="\n".join([*said[-1:], broken]))
     if not any(one[0] == "end" for one in told):  # our own steps, before any test
         return replace(run, verdict=Verdict.RUNNER_ERROR)
     verdict = verdict_of(tests)
