@@ -30,9 +30,7 @@ def _java() -> None:
         need("junit5: " + why)
 
 
-def run(
-    sources: Mapping[str, str], tests: str = "FTest", limits: Limits = java.LIMITS, **options: object
-) -> TestRun:
+def run(sources: Mapping[str, str], tests: str = "FTest", limits: Limits = java.LIMITS, **options: object) -> TestRun:
     compiled = java.compile(sources)
     assert compiled.ok, compiled.diagnostics
     return java.test(compiled.classes, [tests], limits=limits, **options)  # type: ignore[arg-type]
@@ -133,7 +131,10 @@ def test_files_are_private_and_given(tmp_path: Path) -> None:
         ("Runtime.getRuntime().halt(0);", Verdict.EARLY_EXIT),
         ("while (true) {}", Verdict.TIMEOUT),
         ("throw new StackOverflowError();", Verdict.EXCEPTION),
-        ("java.util.List<long[]> l = new java.util.ArrayList<>(); while (true) l.add(new long[1 << 20]);", Verdict.MEMORY),
+        (
+            "java.util.List<long[]> l = new java.util.ArrayList<>(); while (true) l.add(new long[1 << 20]);",
+            Verdict.MEMORY,
+        ),
         ("throw new org.opentest4j.TestAbortedException();", Verdict.EXCEPTION),
         ("return f(x);", Verdict.EXCEPTION),
     ],
@@ -147,7 +148,9 @@ def test_only_the_programs_own_test_suffers(body: str, verdict: Verdict) -> None
 
 
 def test_a_flood_of_output_is_cut() -> None:
-    flood = RIGHT.replace("return x + 1;", 'for (int i = 0; i < 300000; i++) System.out.println("passed passed passed"); return x + 1;')
+    flood = RIGHT.replace(
+        "return x + 1;", 'for (int i = 0; i < 300000; i++) System.out.println("passed passed passed"); return x + 1;'
+    )
     found = run({"F.java": flood, "FTest.java": TESTS})
     assert found.passed
     assert len(found.stdout) == java.LIMITS.output_bytes

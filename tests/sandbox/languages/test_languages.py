@@ -116,7 +116,9 @@ QUICK = replace(RUN, wall_s=5.0, memory_bytes=256 << 20)
 
 def test(name: str, body: str = "", limits: object = RUN) -> languages.adapters.TestRun:  # type: ignore[name-defined]
     sample = SAMPLES[name]
-    return languages.get(name).test({sample.file: sample.program.replace("@", body)}, {sample.test_file: sample.tests}, limits)
+    return languages.get(name).test(
+        {sample.file: sample.program.replace("@", body)}, {sample.test_file: sample.tests}, limits
+    )
 
 
 test.__test__ = False  # type: ignore[attr-defined]
@@ -173,13 +175,22 @@ def test_a_flood_of_output_does_not_forge(name: str) -> None:
 def test_memory_is_limited(name: str) -> None:
     found = test(name, SAMPLES[name].eat, QUICK)
     assert not found.passed
-    assert found.verdict in (Verdict.MEMORY, Verdict.TIMEOUT, Verdict.CRASHED, Verdict.EXCEPTION, Verdict.ASSERTION, Verdict.NO_TESTS)
+    assert found.verdict in (
+        Verdict.MEMORY,
+        Verdict.TIMEOUT,
+        Verdict.CRASHED,
+        Verdict.EXCEPTION,
+        Verdict.ASSERTION,
+        Verdict.NO_TESTS,
+    )
 
 
 def test_run_with_input() -> None:
     need("gcc")
     c = languages.get("c")
-    echo = '#include <stdio.h>\nint main(void) { int x; while (scanf("%d", &x) == 1) printf("%d\\n", 2 * x); return 0; }'
+    echo = (
+        '#include <stdio.h>\nint main(void) { int x; while (scanf("%d", &x) == 1) printf("%d\\n", 2 * x); return 0; }'
+    )
     built = c.compile({"main.c": echo})
     assert c.run(built, "1 2\n").stdout == b"2\n4\n"
     assert c.compile({"main.c": echo}) is built  # the same sources are compiled once

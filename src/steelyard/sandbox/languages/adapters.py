@@ -103,7 +103,9 @@ class Language:
         done = self._command(self.test_start, built.files, b"", replace(limits, output_bytes=1 << 20))
         results, whole = self.reads(done, token)
         out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-        return TestRun(_verdict(done, results, whole), tuple(results), stdout=out, stderr=err, message=err.strip()[-500:])
+        return TestRun(
+            _verdict(done, results, whole), tuple(results), stdout=out, stderr=err, message=err.strip()[-500:]
+        )
 
     def _command(
         self, argv: Sequence[str], files: Mapping[str, bytes], stdin: bytes, limits: Limits, collect: Sequence[str] = ()
@@ -151,7 +153,9 @@ def _make(language: Language, files: Files, tests: bool, limits: Limits) -> Buil
     if not done.ok or language.made not in done.files:
         said = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
         return Build(False, message=said[-5000:] or f"the compiler ended with {done.exit_code}", limit=done.limit)
-    kept = {path: blob for path, blob in held.items() if not path.endswith(language.suffixes)}  # data that programs read
+    kept = {
+        path: blob for path, blob in held.items() if not path.endswith(language.suffixes)
+    }  # data that programs read
     return Build(True, {**kept, **done.files})
 
 

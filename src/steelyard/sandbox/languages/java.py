@@ -28,7 +28,9 @@ __all__ = ["JARS", "JUNIT", "LIMITS", "Compiled", "compile", "jar", "missing", "
 # Half of the memory is the heap; a JVM has some thirty threads of its own.
 LIMITS = Limits(wall_s=60.0, memory_bytes=2 * GIB, processes=512)
 _RESTARTS = 5  # of one program's tests, each time without those that were told or that ended their JVM
-_WARM_UP = {"Warm.java": "import java.util.*; class Warm { List<String> x = new ArrayList<>(); int f() { return x.size(); } }"}
+_WARM_UP = {
+    "Warm.java": "import java.util.*; class Warm { List<String> x = new ArrayList<>(); int f() { return x.size(); } }"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ def compile(
     """
     against = against or {}
     lombok = [str(path) for path in classpath if path.name.startswith("lombok")]
-    processing = ["-processorpath", lombok[0]] if lombok and any("lombok" in text for text in sources.values()) else ["-proc:none"]
+    processing = (
+        ["-processorpath", lombok[0]]
+        if lombok and any("lombok" in text for text in sources.values())
+        else ["-proc:none"]
+    )
     options = "\n".join(["-g", "-nowarn", "-Xlint:none", "-parameters", *processing])
     pool = fleet(False, classpath, limits)
     jvm = pool.take()
@@ -86,7 +92,11 @@ def compile(
     try:
         if not jvm.uses:
             _compiled(jvm, ["-proc:none", "", "0", *_flat(_WARM_UP)], 60.0)
-        got = _compiled(jvm, [options, "\n".join(map(str, classpath)), str(len(against)), *_flat(against), *_flat(sources)], limits.wall_s)
+        got = _compiled(
+            jvm,
+            [options, "\n".join(map(str, classpath)), str(len(against)), *_flat(against), *_flat(sources)],
+            limits.wall_s,
+        )
         spoiled = not got.ok and any(one.code == "compiler.fault" for one in got.diagnostics)
         return got
     except TimeoutError:

@@ -45,7 +45,9 @@ JUNIT = tuple(
 )
 _PROBES = (JARS / "asm.jar", JARS / "asm-tree.jar")
 # Without jdk.unsupported there is no sun.misc.Unsafe, with which a program could reach into the runner.
-_MODULES = "java.se,jdk.httpserver,jdk.charsets,jdk.localedata,jdk.zipfs,jdk.crypto.ec,jdk.net,jdk.management,asm,asm.tree"
+_MODULES = (
+    "java.se,jdk.httpserver,jdk.charsets,jdk.localedata,jdk.zipfs,jdk.crypto.ec,jdk.net,jdk.management,asm,asm.tree"
+)
 _UNSAFE = ("objenesis", "mockito")  # libraries that do not work without it
 _USES = 200  # programs of one JVM: whatever leaks, leaks no further
 _BOOT_S = 60.0
@@ -126,7 +128,9 @@ class JVM:
         self.result: CommandResult | None = None
         with theirs:
             self._jail = Jail(isolation(), None, [runner(), conf, *jars], line=theirs)
-        modules = _MODULES + (",jdk.unsupported" if not runs or _unsafe(jars) else "") + (",jdk.compiler" if not runs else "")
+        modules = (
+            _MODULES + (",jdk.unsupported" if not runs or _unsafe(jars) else "") + (",jdk.compiler" if not runs else "")
+        )
         self._argv = [
             str(home() / "bin/java"),
             "-XX:+UseSerialGC",

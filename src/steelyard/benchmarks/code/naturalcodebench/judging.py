@@ -102,17 +102,27 @@ def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path],
     unrun = [name for one in told if one[0] == "end" for name in one[2]]
     broken = next((one[1] for one in told if one[0] == "collect"), "")
     run = TestRun(ran.verdict, tests, stdout=ran.stdout[:20000], message=ran.message)
-    if ran.passed or ran.verdict in (Verdict.TIMEOUT, Verdict.MEMORY, Verdict.RUNNER_ERROR, Verdict.CRASHED, Verdict.EARLY_EXIT):
+    if ran.passed or ran.verdict in (
+        Verdict.TIMEOUT,
+        Verdict.MEMORY,
+        Verdict.RUNNER_ERROR,
+        Verdict.CRASHED,
+        Verdict.EARLY_EXIT,
+    ):
         return run
     if broken and not tests:
-        said = [line[1:].strip() for line in broken.splitlines() if line.startswith("E ")]  # pytest's mark of what was raised
+        said = [
+            line[1:].strip() for line in broken.splitlines() if line.startswith("E ")
+        ]  # pytest's mark of what was raised
         kind = Verdict.SYNTAX if "SyntaxError" in broken else Verdict.EXCEPTION
         return replace(run, verdict=kind, message="\n".join([*said[-1:], broken]))
     if not any(one[0] == "end" for one in told):  # our own steps, before any test
         return replace(run, verdict=Verdict.RUNNER_ERROR)
     verdict = verdict_of(tests)
     if verdict is Verdict.PASSED or not tests:  # skipped or taken away by the program
-        return replace(run, verdict=Verdict.NO_TESTS, message=f"not run: {', '.join(unrun)}" if unrun else "tests were skipped")
+        return replace(
+            run, verdict=Verdict.NO_TESTS, message=f"not run: {', '.join(unrun)}" if unrun else "tests were skipped"
+        )
     return replace(run, verdict=verdict, message=next(test.message for test in tests if not test.passed))
 
 
