@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from steelyard.core.errors import InputError
-from steelyard.sandbox import Verdict, languages
+from steelyard.sandbox import Limits, Verdict, languages
 from steelyard.sandbox.languages.adapters import RUN
+from steelyard.sandbox.languages.tests import TestRun
 from tests.conftest import need
 
 
@@ -114,14 +115,11 @@ SAMPLES["typescript"] = replace(
 QUICK = replace(RUN, wall_s=5.0, memory_bytes=256 << 20)
 
 
-def test(name: str, body: str = "", limits: object = RUN) -> languages.adapters.TestRun:  # type: ignore[name-defined]
+def tried(name: str, body: str = "", limits: Limits = RUN) -> TestRun:
     sample = SAMPLES[name]
     return languages.get(name).test(
         {sample.file: sample.program.replace("@", body)}, {sample.test_file: sample.tests}, limits
     )
-
-
-test.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.fixture(params=sorted(SAMPLES))
@@ -133,7 +131,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def test_right_wrong_and_broken(name: str) -> None:
     assert languages.missing()[name] == ""
-    right = test(name)
+    right = tried(name)
     assert right.verdict == Verdict.PASSED, right
     assert [one.name.split("::")[-1].removeprefix("Test_") for one in right.tests] == ["one", "two"]
     sample = SAMPLES[name]
@@ -148,32 +146,32 @@ def test_right_wrong_and_broken(name: str) -> None:
 
 
 def test_leaving_early_is_no_success(name: str) -> None:
-    assert not test(name, SAMPLES[name].leave).passed
+    assert not tried(name, SAMPLES[name].leave).passed
 
 
 @pytest.mark.parametrize("attack", ["read", "write", "connect"])
 def test_nothing_outside_is_reached(name: str, attack: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("s")
-    found = test(name, getattr(SAMPLES[name], attack).replace("SECRET", str(secret)))
+    found = tried(name, getattr(SAMPLES[name], attack).replace("SECRET", str(secret)))
     assert found.tests, found
     assert not any(one.passed for one in found.tests), found
 
 
 def test_processes_are_limited(name: str) -> None:
-    found = test(name, SAMPLES[name].forks, replace(RUN, wall_s=5.0, processes=40))
+    found = tried(name, SAMPLES[name].forks, replace(RUN, wall_s=5.0, processes=40))
     assert not found.passed, found
 
 
 def test_a_flood_of_output_does_not_forge(name: str) -> None:
-    found = test(name, SAMPLES[name].flood + (" return 0;" if name not in ("rust", "shell") else ""), QUICK)
+    found = tried(name, SAMPLES[name].flood + (" return 0;" if name not in ("rust", "shell") else ""), QUICK)
     assert found.verdict not in (Verdict.RUNNER_ERROR,)
     assert len(found.stdout) <= 1 << 20
     assert not found.passed or name in ("rust", "shell")
 
 
 def test_memory_is_limited(name: str) -> None:
-    found = test(name, SAMPLES[name].eat, QUICK)
+    found = tried(name, SAMPLES[name].eat, QUICK)
     assert not found.passed
     assert found.verdict in (
         Verdict.MEMORY,

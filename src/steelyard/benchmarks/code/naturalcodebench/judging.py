@@ -87,7 +87,7 @@ def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path],
         "word": word,
         "hidden_only": not keep_tests,
     }
-    driver = _driver().replace("CASE: dict ", f"CASE = {case!r} ", 1)
+    driver = _driver().replace("CASE: dict = {}", f"CASE = {case!r}", 1)
     ran = shared().check("pass", driver, Limits(wall_s=wall_s, output_bytes=1 << 20, tmp_bytes=1 << 30))
     told = []
     for line in ran.stderr.splitlines():

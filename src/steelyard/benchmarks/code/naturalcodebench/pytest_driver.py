@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-CASE: dict  # solution, tests, setup, files (name -> hexadecimal), word, hidden_only
+CASE: dict = {}  # solution, tests, setup, files (name -> hexadecimal), word, hidden_only
 
 
 def expected(source: str) -> set[str]:
