@@ -8,7 +8,10 @@ is refused comes with the reason, so that a person can mend the text and have it
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,6 +21,7 @@ from steelyard.benchmarks.code.naturalcodebench import answers
 from steelyard.benchmarks.code.naturalcodebench.problems import Problem
 from steelyard.benchmarks.code.static import trees
 from steelyard.sandbox import Limits, shared
+from steelyard.sandbox.jail import PACKAGES, site_packages
 from steelyard.sandbox.languages import java
 from steelyard.sandbox.languages.tests import TestRun
 
@@ -165,10 +169,13 @@ def coverage(problem: Problem, solution: str, wall_s: float) -> tuple[float, flo
         "solution.py": f"import pytest\n{solution}",
         "test_case.py": f"import pytest\nfrom solution import *\n{problem.tests}",
     }
-    files |= {name: blob.decode("latin-1") for name, blob in problem.files.items()}
-    run = "PYTHONPATH=/run/packages:. python3 -m coverage run --branch --include=solution.py -m pytest -q -p no:cacheprovider test_case.py"
-    command = ["sh", "-c", f"{run} >/dev/null 2>&1; PYTHONPATH=/run/packages python3 -m coverage json -q -o c.json"]
-    told = shared().command(command, files, limits=Limits(wall_s=wall_s, processes=128), cwd="case", collect=["c.json"])
+    held: dict[str, str | bytes] = {**files, **problem.files}
+    python, cov = shlex.quote(os.path.realpath(sys.executable)), "-m coverage run --branch --include=solution.py"
+    run = f"{python} {cov} -m pytest -q -p no:cacheprovider test_case.py; {python} -m coverage json -q -o c.json"
+    command, env = ["sh", "-c", run], {"PYTHONPATH": f"{PACKAGES}:{site_packages()}:.", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    told = shared().command(
+        command, held, limits=Limits(wall_s=wall_s, processes=128), cwd="case", env=env, collect=["c.json"]
+    )
     if "c.json" not in told.files:
         return 0.0, None
     totals = json.loads(told.files["c.json"])["totals"]

@@ -32,7 +32,7 @@ def judge(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], k
 
     Raises MissingError where programs cannot be isolated, or Java cannot be judged here.
     """
-    run = _python if problem.language == "python" else _java
+    run = python_tests if problem.language == "python" else java_tests
 
     def now() -> tuple[Any, bool]:
         found = run(problem, program, wall_s, jars, keep_tests)
@@ -77,7 +77,7 @@ def _driver() -> str:
     return Path(__file__).with_name("pytest_driver.py").read_text("utf-8")
 
 
-def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
+def python_tests(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
     word = secrets.token_hex(16)
     case = {
         "solution": program.encode("utf-8", "replace").decode(),
@@ -126,7 +126,7 @@ def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path],
     return replace(run, verdict=verdict, message=next(test.message for test in tests if not test.passed))
 
 
-def _java(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
+def java_tests(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
     hidden = answers.cut(f"{problem.tests}\n{problem.setup}")
     if not hidden.tests:
         return TestRun(Verdict.RUNNER_ERROR, message="the hidden tests hold no JUnit test class")
