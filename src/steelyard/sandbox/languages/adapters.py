@@ -84,7 +84,10 @@ class Language:
 
     def compile(self, files: Files, limits: Limits = COMPILE) -> Build:
         """Compile a program; the same sources are compiled once. Raises MissingError where the tools are not here."""
-        return _built(self.name, tuple(sorted(files.items())), False, limits)
+        built = _built(self.name, tuple(sorted(files.items())), limits)
+        if built.limit:  # it may come to another end the next time
+            _built.cache_clear()
+        return built
 
     def run(self, built: Build, stdin: str = "", limits: Limits = RUN) -> CommandResult:
         """Run a compiled program. Raises InputError for one that did not compile."""
@@ -138,8 +141,8 @@ def _wider(pid: int, isolation: str, outside: tuple[Path, ...]) -> Sandbox:
 
 
 @functools.lru_cache(maxsize=256)
-def _built(name: str, files: tuple[tuple[str, str], ...], tests: bool, limits: Limits) -> Build:
-    return _make(LANGUAGES[name], dict(files), tests, limits)
+def _built(name: str, files: tuple[tuple[str, str], ...], limits: Limits) -> Build:
+    return _make(LANGUAGES[name], dict(files), False, limits)
 
 
 def _make(language: Language, files: Files, tests: bool, limits: Limits) -> Build:
@@ -160,7 +163,8 @@ def _make(language: Language, files: Files, tests: bool, limits: Limits) -> Buil
 
 
 def _by_token(done: CommandResult, token: str) -> tuple[list[TestResult], bool]:
-    results, count = [], -1
+    results: list[TestResult] = []
+    count = -1
     for line in done.stdout.decode("utf-8", "replace").splitlines():
         _, mark, told = line.partition(token + " ")
         if not mark:
@@ -177,7 +181,9 @@ def _by_token(done: CommandResult, token: str) -> tuple[list[TestResult], bool]:
 
 def _go_report(done: CommandResult, token: str) -> tuple[list[TestResult], bool]:
     """The lines of `go test -json`: one event each (`go doc test2json`)."""
-    results, printed, whole = [], {}, False
+    results: list[TestResult] = []
+    printed: dict[str, str] = {}
+    whole = False
     kinds = {"pass": Verdict.PASSED, "fail": Verdict.ASSERTION, "skip": Verdict.SKIPPED}
     for line in done.stdout.decode("utf-8", "replace").splitlines():
         try:

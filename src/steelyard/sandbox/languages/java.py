@@ -20,10 +20,11 @@ from ...core.errors import InputError, MissingError
 from ..jail import bubblewrap
 from ..outcome import GIB, Limits, Verdict
 from ..sharing import isolation
-from .jvm import JARS, JUNIT, JVM, JVMDied, fleet, home, runner, version
+from .jdk import JARS, JUNIT, home, runner, version
+from .jvm import JVM, JVMDied, fleet
 from .tests import Diagnostic, TestResult, TestRun, verdict_of
 
-__all__ = ["JARS", "JUNIT", "LIMITS", "Compiled", "compile", "jar", "missing", "test", "version"]
+__all__ = ["JARS", "JUNIT", "LIMITS", "Compiled", "compile", "missing", "test", "version"]
 
 # Half of the memory is the heap; a JVM has some thirty threads of its own.
 LIMITS = Limits(wall_s=60.0, memory_bytes=2 * GIB, processes=512)
@@ -56,14 +57,6 @@ def missing() -> str:
     except MissingError as error:
         return str(error)
     return ""
-
-
-def jar(name: str) -> Path:
-    """A library of the distribution, such as `jar("jsoup")`. Raises MissingError."""
-    path = JARS / f"{name}.jar"
-    if not path.exists():
-        raise MissingError(f"{path} is not here.", f"Debian and Ubuntu: apt install lib{name}-java.")
-    return path
 
 
 def compile(
