@@ -11,6 +11,11 @@ from steelyard.benchmarks.code.naturalcodebench.problems import Problem, read
 from tests.conftest import need
 
 
+@pytest.fixture(autouse=True)
+def _judged_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEELYARD_VERDICTS", "off")
+
+
 @pytest.fixture(scope="module")
 def folder(shared: Path) -> Path:
     need("bwrap")
