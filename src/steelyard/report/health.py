@@ -18,7 +18,7 @@ _EXTRAS = {
 
 def checks() -> list[dict[str, str]]:
     """Rows of what, state (ok | missing | optional), detail, cure. `missing` is what the main job needs."""
-    return [_python(), *_sandbox(), _native(), *_models(), *_libraries(), _counters(), _pool(), _machine()]
+    return [_python(), *_sandbox(), *_languages(), _native(), *_models(), *_libraries(), _counters(), _pool(), _machine()]
 
 
 def _row(what: str, ok: bool, detail: str, cure: str = "", *, needed: bool = True) -> dict[str, str]:
@@ -36,6 +36,16 @@ def _sandbox() -> list[dict[str, str]]:
     from steelyard import sandbox
 
     return [_row(f"sandbox: {name}", ok, detail, cure) for name, ok, detail, cure in sandbox.health()]
+
+
+def _languages() -> list[dict[str, str]]:
+    from steelyard.sandbox import languages
+
+    rows = []
+    for name, why in sorted(languages.missing().items()):
+        what, _, cure = why.partition("\n")
+        rows.append(_row(f"programs in {name}", not why, what or "compiled, run and tested", cure.strip(), needed=False))
+    return rows
 
 
 def _native() -> dict[str, str]:

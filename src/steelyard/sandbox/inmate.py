@@ -236,7 +236,7 @@ def command(mark: int, request: dict[str, Any], blobs: list[Any], namespace: dic
     os.chdir(request["cwd"])
     for name, blob in zip(request["files"], blobs, strict=True):
         put(name, blob)
-        if blob.startswith(b"#!"):
+        if blob.startswith((b"#!", b"\x7fELF")):
             os.chmod(name, 0o755)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)

@@ -90,8 +90,8 @@ class Sandbox:
         """Run one command of any language in an empty private /tmp, holding `files` (path below `cwd`: contents).
 
         cwd: the working folder, below /tmp. collect: files (below `cwd`) to bring back, such as a compiler's output.
-        A program that is not there ends with exit code 127, one that may not be run with 126. A file that starts with
-        "#!" is made executable. Raises MissingError when the jail fails twice.
+        A program that is not there ends with exit code 127, one that may not be run with 126. Scripts ("#!")
+        and ELF programs among the files are made executable. Raises MissingError when the jail fails twice.
         """
         with self._place() as jail:
             for last in (False, True):

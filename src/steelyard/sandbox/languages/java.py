@@ -20,15 +20,18 @@ from ...core.errors import InputError, MissingError
 from ..jail import bubblewrap
 from ..outcome import GIB, Limits, Verdict
 from ..sharing import isolation
-from .jvm import JARS, JUNIT, JVM, JVMDied, fleet, home, runner, version
+from .jdk import JARS, JUNIT, home, runner, version
+from .jvm import JVM, JVMDied, fleet
 from .tests import Diagnostic, TestResult, TestRun, verdict_of
 
-__all__ = ["JARS", "JUNIT", "LIMITS", "Compiled", "compile", "jar", "missing", "test", "version"]
+__all__ = ["JARS", "JUNIT", "LIMITS", "Compiled", "compile", "missing", "test", "version"]
 
 # Half of the memory is the heap; a JVM has some thirty threads of its own.
 LIMITS = Limits(wall_s=60.0, memory_bytes=2 * GIB, processes=512)
 _RESTARTS = 5  # of one program's tests, each time without those that were told or that ended their JVM
-_WARM_UP = {"Warm.java": "import java.util.*; class Warm { List<String> x = new ArrayList<>(); int f() { return x.size(); } }"}
+_WARM_UP = {
+    "Warm.java": "import java.util.*; class Warm { List<String> x = new ArrayList<>(); int f() { return x.size(); } }"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,6 @@ def missing() -> str:
     return ""
 
 
-def jar(name: str) -> Path:
-    """A library of the distribution, such as `jar("jsoup")`. Raises MissingError."""
-    path = JARS / f"{name}.jar"
-    if not path.exists():
-        raise MissingError(f"{path} is not here.", f"Debian and Ubuntu: apt install lib{name}-java.")
-    return path
-
-
 def compile(
     sources: Mapping[str, str],
     classpath: Sequence[Path] = JUNIT,
@@ -78,7 +73,11 @@ def compile(
     """
     against = against or {}
     lombok = [str(path) for path in classpath if path.name.startswith("lombok")]
-    processing = ["-processorpath", lombok[0]] if lombok and any("lombok" in text for text in sources.values()) else ["-proc:none"]
+    processing = (
+        ["-processorpath", lombok[0]]
+        if lombok and any("lombok" in text for text in sources.values())
+        else ["-proc:none"]
+    )
     options = "\n".join(["-g", "-nowarn", "-Xlint:none", "-parameters", *processing])
     pool = fleet(False, classpath, limits)
     jvm = pool.take()
@@ -86,7 +85,11 @@ def compile(
     try:
         if not jvm.uses:
             _compiled(jvm, ["-proc:none", "", "0", *_flat(_WARM_UP)], 60.0)
-        got = _compiled(jvm, [options, "\n".join(map(str, classpath)), str(len(against)), *_flat(against), *_flat(sources)], limits.wall_s)
+        got = _compiled(
+            jvm,
+            [options, "\n".join(map(str, classpath)), str(len(against)), *_flat(against), *_flat(sources)],
+            limits.wall_s,
+        )
         spoiled = not got.ok and any(one.code == "compiler.fault" for one in got.diagnostics)
         return got
     except TimeoutError:
@@ -129,8 +132,8 @@ def test(
 
     resources: files of the working folder (empty otherwise), on the class path too. coverage: classes whose lines are
     counted. test_s: limit of one test (seconds), limits.wall_s that of all. A test that hangs, exits or exhausts the memory
-    costs its JVM; the tests not yet told run in another. What ends a JVM that other programs used before is tried again in a
-    fresh one, so that no program pays for another. Raises MissingError as `compile`, InputError without test classes.
+    costs its JVM; the tests not yet told run in another. Want of memory or a crash in a JVM that other programs used before is
+    tried again in a fresh one, so that no program pays for another. Raises MissingError as `compile`, InputError without test classes.
     """
     if not test_classes:
         raise InputError("no test classes.", "Name at least one class that holds JUnit tests.")
@@ -153,7 +156,7 @@ def test(
             break
         if used:
             run.forget(before)
-        fresh = True
+        fresh = True  # at hand, or started now: what is left runs in a JVM of its own
         if time.monotonic() > run.until:
             break
     return run.report()
@@ -232,9 +235,11 @@ class _Run:
             self.fault = (verdict, message)
 
     def forget(self, before: int) -> None:
-        """Drop what ended a used JVM, to be tried again: the last of what was told since `before`."""
+        """Drop what may be the fault of an earlier program, to be tried again: the last of what was told since `before`."""
         if len(self.done) > before and not self.fault:
-            self.done.popitem()
+            identity, last = self.done.popitem()
+            if last.verdict not in (Verdict.MEMORY, Verdict.CRASHED):
+                self.done[identity] = last
 
     def report(self) -> TestRun:
         seen: dict[str, int] = {}

@@ -1,20 +1,15 @@
-"""Resident JVMs in jails: built once from the sources beside this file, kept warm, thrown away when a program spoils one."""
+"""Resident JVMs in jails: kept warm, thrown away when a program spoils one."""
 
 from __future__ import annotations
 
 import atexit
 import functools
-import hashlib
 import os
-import re
-import shutil
 import socket
 import struct
-import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,29 +18,12 @@ from ..jail import Jail, JailDied
 from ..outcome import MIB, CommandResult, Limits
 from ..pool import command_in
 from ..sharing import isolation
+from .jdk import CURE, JARS, JUNIT, PROBES, home, runner
 
-JARS = Path("/usr/share/java")
-CURE = "Debian and Ubuntu: apt install openjdk-17-jdk-headless junit5 junit4 libapiguardian-java libopentest4j-java libunivocity-parsers-java libasm-java."
-JUNIT = tuple(
-    JARS / f"{name}.jar"
-    for name in (
-        "junit-jupiter-api",
-        "junit-jupiter-engine",
-        "junit-jupiter-params",
-        "junit-platform-commons",
-        "junit-platform-engine",
-        "junit-platform-launcher",
-        "junit-vintage-engine",
-        "junit4",
-        "hamcrest",
-        "opentest4j",
-        "apiguardian-api",
-        "univocity-parsers",
-    )
-)
-_PROBES = (JARS / "asm.jar", JARS / "asm-tree.jar")
 # Without jdk.unsupported there is no sun.misc.Unsafe, with which a program could reach into the runner.
-_MODULES = "java.se,jdk.httpserver,jdk.charsets,jdk.localedata,jdk.zipfs,jdk.crypto.ec,jdk.net,jdk.management,asm,asm.tree"
+_MODULES = (
+    "java.se,jdk.httpserver,jdk.charsets,jdk.localedata,jdk.zipfs,jdk.crypto.ec,jdk.net,jdk.management,asm,asm.tree"
+)
 _UNSAFE = ("objenesis", "mockito")  # libraries that do not work without it
 _USES = 200  # programs of one JVM: whatever leaks, leaks no further
 _BOOT_S = 60.0
@@ -57,59 +35,6 @@ class JVMDied(Exception):
     def __init__(self, result: CommandResult | None) -> None:
         super().__init__("the JVM ended")
         self.result = result
-
-
-@functools.cache
-def home() -> Path:
-    """The folder of the JDK. Raises MissingError."""
-    javac = shutil.which("javac")
-    if javac is None:
-        raise MissingError("there is no Java compiler (javac) here.", CURE)
-    return Path(javac).resolve().parent.parent
-
-
-@functools.cache
-def version() -> str:
-    """What `javac -version` says, such as "javac 17.0.15"."""
-    said = subprocess.run([home() / "bin/javac", "-version"], capture_output=True, text=True, timeout=60)
-    return (said.stdout + said.stderr).strip()
-
-
-@functools.cache
-def runner() -> Path:
-    """The folder of our runner's class files, compiled once for these sources and this JDK. Raises MissingError."""
-    import platformdirs
-
-    lacking = [jar.name for jar in (*JUNIT, *_PROBES) if not jar.exists()]
-    if lacking:
-        raise MissingError(f"{JARS} lacks {', '.join(lacking)}.", CURE)
-    major = re.search(r"\d+", version())
-    if not major or int(major[0]) < 17:
-        raise MissingError(f"the Java compiler is {version()}, and 17 is needed.", CURE)
-    sources = sorted(Path(__file__).with_name("jvm").rglob("*.java"))
-    digest = hashlib.sha256("\0".join([version(), *(source.read_text() for source in sources)]).encode()).hexdigest()
-    built = platformdirs.user_cache_path("steelyard") / "java" / digest[:16]
-    if built.is_dir():
-        return built
-    built.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=built.parent) as folder:
-        os.chmod(folder, 0o755)
-        for part, where, jars in (("runner", "--module-path", _PROBES), ("judge", "--class-path", JUNIT)):
-            texts = [str(source) for source in sources if source.parent.name == part]
-            path = ":".join(map(str, jars))
-            done = subprocess.run(
-                [home() / "bin/javac", "-d", f"{folder}/{part}", where, path, *texts], capture_output=True, text=True
-            )
-            if done.returncode:
-                raise MissingError(f"the Java runner does not compile here: {done.stderr.strip()[:500]}", CURE)
-        try:
-            os.rename(folder, built)
-        except OSError:
-            if not built.is_dir():  # another process was quicker
-                raise
-        else:
-            os.mkdir(folder)  # for the context manager to remove
-    return built
 
 
 class JVM:
@@ -126,7 +51,9 @@ class JVM:
         self.result: CommandResult | None = None
         with theirs:
             self._jail = Jail(isolation(), None, [runner(), conf, *jars], line=theirs)
-        modules = _MODULES + (",jdk.unsupported" if not runs or _unsafe(jars) else "") + (",jdk.compiler" if not runs else "")
+        modules = (
+            _MODULES + (",jdk.unsupported" if not runs or _unsafe(jars) else "") + (",jdk.compiler" if not runs else "")
+        )
         self._argv = [
             str(home() / "bin/java"),
             "-XX:+UseSerialGC",
@@ -143,7 +70,7 @@ class JVM:
             "--add-modules",
             modules + (",jdk.unsupported" if runs and _unsafe(jars) else ""),
             "--module-path",
-            ":".join(map(str, (runner() / "runner", *_PROBES))),
+            ":".join(map(str, (runner() / "runner", *PROBES))),
             "--add-opens",
             "java.base/java.io=steelyard.runner",
             "--module",
@@ -299,7 +226,7 @@ def _unsafe(jars: Sequence[Path]) -> bool:
 def close() -> None:
     """End every JVM of this process."""
     with _LOCK:
-        fleets: Iterator[Fleet] = iter([one for key, one in _FLEETS.items() if key[0] == os.getpid()])
-        for one in fleets:
-            one.close()
+        for key, one in _FLEETS.items():
+            if key[0] == os.getpid():
+                one.close()
         _FLEETS.clear()

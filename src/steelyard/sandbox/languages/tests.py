@@ -68,4 +68,6 @@ class TestRun:
 def verdict_of(tests: Sequence[TestResult]) -> Verdict:
     """The verdict of a run that came to its regular end."""
     ran = [test.verdict for test in tests if test.verdict is not Verdict.SKIPPED]
-    return next((verdict for verdict in ran if verdict is not Verdict.PASSED), Verdict.PASSED if ran else Verdict.NO_TESTS)
+    return next(
+        (verdict for verdict in ran if verdict is not Verdict.PASSED), Verdict.PASSED if ran else Verdict.NO_TESTS
+    )

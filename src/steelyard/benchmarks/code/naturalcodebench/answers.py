@@ -12,7 +12,13 @@ from steelyard.benchmarks.code.static import trees
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_TYPES = ("class_declaration", "interface_declaration", "enum_declaration", "record_declaration", "annotation_type_declaration")
+_TYPES = (
+    "class_declaration",
+    "interface_declaration",
+    "enum_declaration",
+    "record_declaration",
+    "annotation_type_declaration",
+)
 JUNIT_IMPORTS = "import org.junit.jupiter.api.Test;\nimport static org.junit.jupiter.api.Assertions.*;\n"
 
 
@@ -21,7 +27,9 @@ def _between(opening: str, closing: str) -> re.Pattern[str]:
 
 
 _PY_TAG = _between(r"\[Python\]", r"\[/Python\]")
-_PY_FENCE, _BARE = _between("```python", "```"), _between("```", "```")
+# a fence closes where a line begins with it (code may hold the mark itself), else at the next one
+_PY_FENCE = re.compile(r"```python(.*?)^[ \t]*```|```python(.*?)(?:```|\Z)", re.DOTALL | re.MULTILINE)
+_BARE = _between("```", "```")
 _JAVA_TAG = _between(r"\[Java\]", r"\[/Java\]")
 _JAVA_FENCE = re.compile(r"```(?:java|Java)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
@@ -38,7 +46,7 @@ def _python_open_tag(answer: str) -> str | None:
 
 def _first(pattern: re.Pattern[str], answer: str) -> str | None:
     found = pattern.search(answer)
-    return found[1] if found else None
+    return next((part for part in found.groups() if part is not None), None) if found else None
 
 
 def _from_word(answer: str, *words: str) -> str | None:
@@ -124,5 +132,9 @@ def program(answer: Java, hidden: Java, *, keep_tests: bool) -> dict[str, str]:
 
     keep_tests: whether test classes of the answer stay beside them (they are compiled, as released, but never run).
     """
-    mine = {path: text for path, text in answer.files.items() if keep_tests or path.removesuffix(".java") not in answer.tests}
+    mine = {
+        path: text
+        for path, text in answer.files.items()
+        if keep_tests or path.removesuffix(".java") not in answer.tests
+    }
     return mine | hidden.files

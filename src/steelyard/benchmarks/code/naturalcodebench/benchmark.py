@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from steelyard.benchmarks.code.naturalcodebench import answers, judging, problems
+from steelyard.benchmarks.code.naturalcodebench import answers, build, judging, problems
 from steelyard.benchmarks.code.naturalcodebench.problems import Problem
 from steelyard.benchmarks.code.options import check_options
 from steelyard.core.errors import InputError, unknown
@@ -33,12 +33,13 @@ _ERRORS = {
 
 @dataclass(frozen=True)
 class NaturalCodeBench:
-    """language: all, python, java. natural_language: all, en, zh. timeout: seconds for all tests of a case (released: 840,
-    420 for Java). jars: more Java libraries for the class path, separated by ":" (fastjson2)."""
+    """language: all, python, java. natural_language: all, en, zh. task: solve, or build (build.py: write tests). timeout: seconds
+    for all tests of a case (released: 840, 420 for Java). jars: more Java libraries, separated by ":" (fastjson2)."""
 
     language: str = "all"
     natural_language: str = "all"
     profile: str = "sound"
+    task: str = "solve"
     timeout: float = 60.0
     jars: str = ""
     notes: list[str] = field(default_factory=list, compare=False)
@@ -53,6 +54,8 @@ class NaturalCodeBench:
         ):
             if value not in ("all", *known):
                 raise unknown(name, value, ("all", *known), "naturalcodebench")
+        if self.task not in ("solve", "build"):
+            raise unknown("task", self.task, ("solve", "build"), "naturalcodebench")
 
     def cases(self, data: str | None = None) -> Iterable[Case]:
         """The problems of a folder or file. InputError names line and field, MissingError a path that is not here."""
@@ -61,15 +64,17 @@ class NaturalCodeBench:
             p for p in found if self.language in ("all", p.language) and self.natural_language in ("all", p.natural)
         ]
         if not kept:
-            raise InputError(f"{data}: no problem in {self.language}, {self.natural_language}.", "Leave the option out.")
+            raise InputError(
+                f"{data}: no problem in {self.language}, {self.natural_language}.", "Leave the option out."
+            )
         self.notes[:] = [f"environment: {_here(kept)}"]
         for problem in kept:
             about = {"language": problem.language, "natural_language": problem.natural, "domain": problem.domain}
             yield Case(problem.id, problem, about | {"number": problem.number}, group=problem.pair)
 
     def prompt(self, case: Case, **_: object) -> list[Message]:
-        """The published prompt as it is, as a chat."""
-        return [Message("user", case.payload.prompt)]
+        """The published prompt as it is, as a chat; with task=build the request for a solution and tests."""
+        return [Message("user", case.payload.prompt if self.task == "solve" else build.prompt(case.payload))]
 
     def generation(self, **_: object) -> dict[str, object]:
         """Greedy, one sample."""
@@ -79,8 +84,8 @@ class NaturalCodeBench:
         return answers.extract(output, case.payload.language).text
 
     def reference(self, case: Case, **_: object) -> str:
-        """The published solution, in its fence."""
-        return str(case.payload.reference)
+        """The published solution, in its fence (task=build: with the published tests)."""
+        return str(case.payload.reference) if self.task == "solve" else build.example(case.payload)
 
     def replay(self, name: str, case: Case, trial: int) -> str:
         """half-empty: the reference for every other problem and prose for the rest, to show what becomes of lost answers."""
@@ -89,18 +94,25 @@ class NaturalCodeBench:
         return str(case.payload.reference) if int(case.payload.number) % 2 else "I am afraid that this is beyond me."
 
     def score(self, case: Case, output: str, **_: object) -> Outcome:
-        """pass_at_1 is 1 where every hidden test passed. An answer without code is an OK 0 (profile=published: not counted)."""
+        """pass_at_1 is 1 where every hidden test passed. An answer without code is an OK 0 (profile=published: not counted).
+
+        task=build: 1 where the tests in the answer are accepted.
+        """
         problem: Problem = case.payload
-        jars = judging.class_path(self.jars) if problem.language == "java" else ()
-        if missing := judging.lacking(problem, jars):
-            return Outcome({}, Status.UNSUPPORTED, f"not runnable here: needs {', '.join(missing)}")
-        found = answers.extract(output, problem.language)
         audit = {}
         if problem.twin_domain and output == problem.reference:  # about the data, not about an answer
             audit["label_disagrees"] = float(problem.domain != problem.twin_domain)
+        jars = judging.class_path(self.jars) if problem.language == "java" else ()
+        if missing := judging.lacking(problem, jars):
+            return Outcome(audit, Status.UNSUPPORTED, f"not runnable here: needs {', '.join(missing)}")
+        if self.task == "build":
+            return self._build(problem, output, jars)
+        found = answers.extract(output, problem.language)
         if found.rung == "none":
             if self.profile == "published" and output.strip():
-                return Outcome({"counted": 0.0}, Status.UNSUPPORTED, "NoCode: the released scorer leaves such answers out")
+                return Outcome(
+                    {"counted": 0.0}, Status.UNSUPPORTED, "NoCode: the released scorer leaves such answers out"
+                )
             return Outcome({**_zeros(problem), "no_code": 1.0, "counted": 0.0}, Status.OK, f"NoCode: {found.why}")
         run = judging.judge(problem, found.text, self.timeout, jars, keep_tests=self.profile == "published")
         artifacts = {"program": found.text, "log": log_of(run), "extraction": f"{found.rung}: {found.why}"}
@@ -113,6 +125,20 @@ class NaturalCodeBench:
         }  # fmt: skip
         metrics.pop("", None)
         return Outcome(metrics, Status.OK, error, artifacts)
+
+    def _build(self, problem: Problem, output: str, jars: Sequence[Path]) -> Outcome:
+        found = build.judge(
+            problem, output, lambda p, text: judging.judge(p, text, self.timeout, jars, keep_tests=False), self.timeout
+        )
+        accepted = float(not found.reason)
+        metrics = {
+            "pass_at_1": accepted, "accepted_without_repair": accepted, "tests": float(found.tests),
+            "line_coverage": found.line_coverage, "mutants_killed": found.mutants_killed,
+        }  # fmt: skip
+        if found.branch_coverage is not None:
+            metrics["branch_coverage"] = found.branch_coverage
+        artifacts = {"record": build.record(problem, output)} if accepted else {"draft": output}
+        return Outcome(metrics, Status.OK, found.reason, artifacts)
 
     def summary(self, values: Any) -> dict[str, str | float]:
         """How many answers passed which share of their tests, in the released buckets; totals by language as published."""

@@ -32,7 +32,7 @@ def judge(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], k
 
     Raises MissingError where programs cannot be isolated, or Java cannot be judged here.
     """
-    run = _python if problem.language == "python" else _java
+    run = python_tests if problem.language == "python" else java_tests
 
     def now() -> tuple[Any, bool]:
         found = run(problem, program, wall_s, jars, keep_tests)
@@ -77,7 +77,7 @@ def _driver() -> str:
     return Path(__file__).with_name("pytest_driver.py").read_text("utf-8")
 
 
-def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
+def python_tests(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
     word = secrets.token_hex(16)
     case = {
         "solution": program.encode("utf-8", "replace").decode(),
@@ -87,8 +87,8 @@ def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path],
         "word": word,
         "hidden_only": not keep_tests,
     }
-    driver = _driver().replace("CASE: dict ", f"CASE = {case!r} ", 1)
-    ran = shared().check("pass", driver, Limits(wall_s=wall_s, output_bytes=1 << 20))
+    driver = _driver().replace("CASE: dict = {}", f"CASE = {case!r}", 1)
+    ran = shared().check("pass", driver, Limits(wall_s=wall_s, output_bytes=1 << 20, tmp_bytes=1 << 30))
     told = []
     for line in ran.stderr.splitlines():
         try:
@@ -102,19 +102,31 @@ def _python(problem: Problem, program: str, wall_s: float, jars: Sequence[Path],
     unrun = [name for one in told if one[0] == "end" for name in one[2]]
     broken = next((one[1] for one in told if one[0] == "collect"), "")
     run = TestRun(ran.verdict, tests, stdout=ran.stdout[:20000], message=ran.message)
-    if ran.passed or ran.verdict in (Verdict.TIMEOUT, Verdict.MEMORY, Verdict.RUNNER_ERROR, Verdict.CRASHED, Verdict.EARLY_EXIT):
+    if ran.passed or ran.verdict in (
+        Verdict.TIMEOUT,
+        Verdict.MEMORY,
+        Verdict.RUNNER_ERROR,
+        Verdict.CRASHED,
+        Verdict.EARLY_EXIT,
+    ):
         return run
     if broken and not tests:
-        return replace(run, verdict=Verdict.SYNTAX if "SyntaxError" in broken else Verdict.EXCEPTION, message=broken)
+        said = [
+            line[1:].strip() for line in broken.splitlines() if line.startswith("E ")
+        ]  # pytest's mark of what was raised
+        kind = Verdict.SYNTAX if "SyntaxError" in broken else Verdict.EXCEPTION
+        return replace(run, verdict=kind, message="\n".join([*said[-1:], broken]))
     if not any(one[0] == "end" for one in told):  # our own steps, before any test
         return replace(run, verdict=Verdict.RUNNER_ERROR)
     verdict = verdict_of(tests)
     if verdict is Verdict.PASSED or not tests:  # skipped or taken away by the program
-        return replace(run, verdict=Verdict.NO_TESTS, message=f"not run: {', '.join(unrun)}" if unrun else "tests were skipped")
+        return replace(
+            run, verdict=Verdict.NO_TESTS, message=f"not run: {', '.join(unrun)}" if unrun else "tests were skipped"
+        )
     return replace(run, verdict=verdict, message=next(test.message for test in tests if not test.passed))
 
 
-def _java(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
+def java_tests(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
     hidden = answers.cut(f"{problem.tests}\n{problem.setup}")
     if not hidden.tests:
         return TestRun(Verdict.RUNNER_ERROR, message="the hidden tests hold no JUnit test class")

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-CASE: dict  # solution, tests, setup, files (name -> hexadecimal), word, hidden_only
+CASE: dict = {}  # solution, tests, setup, files (name -> hexadecimal), word, hidden_only
 
 
 def expected(source: str) -> set[str]:
@@ -21,7 +21,7 @@ def expected(source: str) -> set[str]:
         elif isinstance(node, ast.ClassDef):
             case = any("TestCase" in ast.unparse(base) for base in node.bases)
             methods = [inner.name for inner in node.body if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))]
-            if case or node.name.startswith("Test") and "__init__" not in methods:
+            if case or (node.name.startswith("Test") and "__init__" not in methods):
                 found |= {f"{node.name}::{name}" for name in methods if name.startswith("test")}
     return found
 
@@ -65,7 +65,7 @@ def main() -> None:
                 items[:] = [item for item in items if here(item)]
 
         @pytest.hookimpl(wrapper=True)
-        def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # noqa: ANN201
+        def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):
             report = yield
             name = item.nodeid.partition("::")[2]
             kind = "passed" if report.passed else "skipped" if report.skipped else "exception"
@@ -81,7 +81,9 @@ def main() -> None:
                 tell("test", name, *results[name])
             return report
 
-    code = pytest.main(["-q", "-s", "-p", "no:cacheprovider", "--rootdir=.", "-o", "addopts=", "test_case.py"], plugins=[Listener()])
+    code = pytest.main(
+        ["-q", "-s", "-p", "no:cacheprovider", "--rootdir=.", "-o", "addopts=", "test_case.py"], plugins=[Listener()]
+    )
     names = {name.partition("[")[0] for name in results}
     tell("end", int(code), sorted(wanted - names))
     assert code == 0 and results and all(kind == "passed" for kind, _, _ in results.values()), "not all tests passed"
