@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,7 @@ def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: 
         return []
     rows = []
     for contender in contenders:
-        found = bench.summary(Values(pool, benchmark, version, contender))
+        found = bench.summary(Values(pool, benchmark, version, contender, contenders))
         if found:
             rows.append({"contender": contender, **found})
     return rows
@@ -42,6 +42,12 @@ class Values:
     benchmark: str
     version: str
     contender: str
+    contenders: Sequence[str] = ()
+
+    @property
+    def others(self) -> list[Values]:
+        """The same of the other contenders that are shown."""
+        return [replace(self, contender=name) for name in self.contenders if name != self.contender]
 
     def __call__(self, metric: str, other: str = "") -> Mapping[str, float]:
         """case -> value, the trials of a case averaged; empty where the pool has none. other: of that benchmark."""
