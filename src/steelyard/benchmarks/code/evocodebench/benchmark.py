@@ -238,8 +238,8 @@ def _check(setting: str, route: str, fill: str) -> None:
 
 def _of_text(body: extraction.Body) -> Outcome:
     """What a published body tells by itself: whether it parses, and whether its longest beginning that parses is not all of it."""
-    parsed = not body.stub and extraction.parses(body.text)
-    kept = "" if parsed or body.stub else extraction.mended(body.text)
+    parsed = extraction.parses(body.text)
+    kept = "" if parsed else extraction.mended(body.text)
     metrics = {
         "parses": float(parsed), "stub": float(body.stub), "unparsable": float(not parsed), "mendable": float(bool(kept)),
     }  # fmt: skip

@@ -30,7 +30,7 @@ _OPEN = re.compile(
 _LEAST_WORDS = 4  # of a docstring that is to be the requirement
 _LEAST_LINES, _MOST_LINES = 3, 80
 _TRIES = 3  # functions tried for each that is wanted
-_COMPARED = 2  # functions a package whose selected tests are compared with all of them
+_COMPARED = 1  # functions a package whose selected tests are compared with all of them
 _MOST_REACHING = 300  # tests: a function that more of them run is plumbing, and costs minutes to gate
 
 
