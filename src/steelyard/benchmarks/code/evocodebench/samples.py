@@ -92,7 +92,9 @@ class Sample:
             for near in functions(path, source):
                 if (path, near.body) != (self.path, self.body):
                     about = f"{near.qualname}\n{text_of(source, *near.signature)}{near.docstring}"
-                    found.append((about, f"```python\n{self.header}{reindented(text_of(source, *near.body), self.indent)}```"))
+                    found.append(
+                        (about, f"```python\n{self.header}{reindented(text_of(source, *near.body), self.indent)}```")
+                    )
         return found
 
 
@@ -100,11 +102,12 @@ class Sample:
 class Target:
     """A function of which only the name is known: completions were published, the project was not.
 
-    completions: (setting, model) -> bodies, one a sample drawn.
+    completions: (setting, model) -> bodies, one a sample drawn. facts: what is true of all completions together.
     """
 
     namespace: str
     completions: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_samples(folder: Path, notes: list[str]) -> list[Sample]:
