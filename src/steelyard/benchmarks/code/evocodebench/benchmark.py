@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import statistics
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ from steelyard.benchmarks.code.static import python as static
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.interfaces import Built, Message, Outcome
 from steelyard.core.words import Case, Status
+from steelyard.stats.domain_improvement import improvement
 from steelyard.stats.estimates import pass_at_k_estimate
 
 KS = (1, 3, 5, 10)
@@ -103,7 +105,10 @@ class EvoCodeBench:
         if isinstance(case.payload, Target):
             return Outcome(case.payload.facts, Status.UNSUPPORTED, NOT_HERE)
         sample: Sample = case.payload
-        return sample.reference if route == "completion" else f"```python\n{sample.header}{sample.reference}```"
+        if route == "completion":
+            return sample.reference
+        code = f"{sample.header}{sample.reference}"  # the released parser reads no method that is still indented
+        return f"```python\n{textwrap.dedent(code) if self.profile == 'published' else code}```"
 
     def replay(self, name: str, case: Case, trial: int, setting: str = "", **_: object) -> str | Outcome:
         """The body published by a model in a setting: `replay:deepseek-33b[setting=local_infilling]`."""
@@ -171,7 +176,7 @@ class EvoCodeBench:
             if other.contender not in ("gold", "empty")
         ]
         for name, own in domains.by_domain(values("pass_at_1"), of).items():
-            stands = domains.improvement(own, [r[name] for r in rivals if name in r])
+            stands = improvement(own, [r[name] for r in rivals if name in r])
             marks = [f"n={stands.n}", *(["too few"] if stands.few else [])]
             marks += (
                 [f"DSI {100 * stands.dsi:+.0f} %{f', {stands.kind}' if stands.kind else ''}"]
