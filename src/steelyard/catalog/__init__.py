@@ -98,7 +98,7 @@ def make_contender(spec: Spec, interface: str) -> Any:
             raise InputError(f"{name} offers {entry.card.interface!r}; this benchmark needs {interface!r}.")
         return build(entry.load(), spec.options, name)
     if name.startswith("replay:"):
-        return Replay(name.removeprefix("replay:"))
+        return Replay(name.removeprefix("replay:"), dict(spec.options))
     if ":" in name:
         return _own(spec)
     raise unknown("contender", name, [e.name for e in contenders(interface)])

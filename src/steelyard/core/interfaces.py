@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from steelyard.core.spec import Value
 from steelyard.core.words import Case, Provenance, Status
 
 if TYPE_CHECKING:
@@ -69,9 +71,29 @@ class Replay:
 
     A benchmark that measures finds the record itself, in the case's payload or its data. One of text has
     `replay(name, case, trial)`: the published output, to be scored, or an Outcome where only values were published.
+    options: what is written behind the name (`replay:NAME[context=full]`), of those that the card lets contenders have;
+    `replay` and `score` get them.
     """
 
     name: str
+    options: Mapping[str, Value] = field(default_factory=dict)
+
+    def score_options(self, case: Case, trial: int) -> Mapping[str, Value]:
+        return self.options
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What `build` of a benchmark made: new cases from real sources.
+
+    folder: where the data are, to be given to `--data`. cases: how many. dropped: (what, why) of all that became no case.
+    facts: what a reader must know of them (period, sources with their sha256, who wrote the texts), as JSON.
+    """
+
+    folder: Path
+    cases: int
+    dropped: Sequence[tuple[str, str]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Benchmark(Protocol):

@@ -177,14 +177,17 @@ def _gate(cells: Cells) -> tuple[int, dict[str, str]]:
     except InputError:
         return 0, {}
     errors = {(who, case): error for who, case, _, _, error in scores.failures}
+    ungated = {case for who, case, _, status, _ in scores.failures if who == "gold" and status == "unsupported"}
     excluded = {}
     gold, empty = (scores.of(who)[:, 0] for who in GATES)
     if np.isnan(gold).all() and not any(who == "gold" for who, _ in errors):
         return 0, {}  # nothing but empty answers was measured
     for i, case in enumerate(scores.cases):
+        if case in ungated:
+            continue
         if gold[i] != 1.0:
             why = errors.get(("gold", case)) or f"{scores.metric.name} is {gold[i]:g}"
             excluded[case] = f"its own reference does not pass: {why}"
         elif empty[i] > 0.0:
             excluded[case] = f"an empty answer scores {empty[i]:g}"
-    return len(scores.cases), excluded
+    return len(scores.cases) - len(ungated), excluded

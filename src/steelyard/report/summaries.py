@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steelyard.core.errors import InputError
-from steelyard.report.results import load
+from steelyard.report.results import Scores, load
 from steelyard.report.terminal import number, print_table
 
 if TYPE_CHECKING:
@@ -18,28 +19,57 @@ if TYPE_CHECKING:
 def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: Sequence[str]) -> list[dict[str, Any]]:
     """One row a contender of what `bench.summary` makes of its metrics; none where the benchmark has no summary.
 
-    `summary` is given a function of (metric, benchmark="" for its own): case -> value, empty where the pool has none.
-    Cases that two benchmarks share go by their attribute `pair`; the trials of a case are averaged.
+    `summary` is given `Values`.
     """
     if not hasattr(bench, "summary"):
         return []
     rows = []
     for contender in contenders:
-
-        def values(metric: str, other: str = "", who: str = contender) -> Mapping[str, float]:
-            try:
-                scores = load(
-                    pool, other or benchmark, metric, contenders=[who], version=None if other else version
-                )  # fmt: skip
-            except InputError:
-                return {}
-            means = [row[~np.isnan(row)] for row in scores.values[0]]
-            keys = [str(a.get("pair") or c) for a, c in zip(scores.attributes, scores.cases, strict=True)]
-            return {key: float(row.mean()) for key, row in zip(keys, means, strict=True) if row.size}
-
-        if found := bench.summary(values):
+        found = bench.summary(Values(pool, benchmark, version, contender))
+        if found:
             rows.append({"contender": contender, **found})
     return rows
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the pool has of one contender, as a benchmark's `summary` asks for it.
+
+    Cases that two benchmarks share go by their attribute `pair`.
+    """
+
+    pool: Pool
+    benchmark: str
+    version: str
+    contender: str
+
+    def __call__(self, metric: str, other: str = "") -> Mapping[str, float]:
+        """case -> value, the trials of a case averaged; empty where the pool has none. other: of that benchmark."""
+        return {case: float(np.mean(trials)) for case, trials in self.trials(metric, other).items()}
+
+    def trials(self, metric: str, other: str = "") -> Mapping[str, list[float]]:
+        """case -> the values of its trials; a case that has none is left out."""
+        scores = self._scores(metric, other)
+        if scores is None:
+            return {}
+        present = [row[~np.isnan(row)].tolist() for row in scores.values[0]]
+        return {key: row for key, row in zip(_keys(scores), present, strict=True) if row}
+
+    def attributes(self, metric: str) -> Mapping[str, Mapping[str, Any]]:
+        """case -> its attributes, for the cases that have a number or a failure of that metric."""
+        scores = self._scores(metric, "")
+        return dict(zip(_keys(scores), scores.attributes, strict=True)) if scores else {}
+
+    def _scores(self, metric: str, other: str) -> Scores | None:
+        version = None if other else self.version
+        try:
+            return load(self.pool, other or self.benchmark, metric, contenders=[self.contender], version=version)
+        except InputError:
+            return None
+
+
+def _keys(scores: Scores) -> list[str]:
+    return [str(a.get("pair") or c) for a, c in zip(scores.attributes, scores.cases, strict=True)]
 
 
 def print_summaries(rows: Sequence[dict[str, Any]]) -> None:

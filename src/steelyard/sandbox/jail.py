@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ class Jail:
 
     packages: a folder of Python packages that programs may import (read-only); None for the standard library alone.
     readable: more host paths that programs may read (toolchains), at their own place.
+    mounts: place inside (below /run) -> host folder to show there, read-only, wherever it lies here (/tmp is hidden).
+    preload: modules out of `packages`, beside those that programs import most, that every program finds imported.
     processor: where the zygote itself stays, so that a fork finds its memory near; programs may run on all.
     keep: files in /tmp stay from one program to the next, up to tmp_bytes together.
     Raises MissingError where a jail cannot be had, saying why.
@@ -86,6 +88,8 @@ class Jail:
         keep: bool = False,
         tmp_bytes: int = 0,
         processor: int | None = None,
+        preload: Sequence[str] = (),
+        mounts: Mapping[str, Path] | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -97,6 +101,7 @@ class Jail:
             "processor": processor,
             "tmp_bytes": tmp_bytes,
             "preload": PRELOAD,
+            "preload_packages": list(preload),
             "user": USER,
         }
         ours, theirs = socket.socketpair()
@@ -107,7 +112,7 @@ class Jail:
             if jailed:
                 hello |= {"tmp": "/tmp", "packages": [PACKAGES] if packages else []}
                 command = [os.path.realpath(sys.executable), *flags, f"{TOOLS}/zygote.py", str(theirs.fileno())]
-                self._process = self._wrap(command, theirs, packages, readable)
+                self._process = self._wrap(command, theirs, packages, readable, mounts or {})
             else:
                 self._folder = tempfile.TemporaryDirectory(prefix="steelyard-")
                 hello |= {"tmp": self._folder.name, "packages": [str(packages)] if packages else []}
@@ -136,7 +141,12 @@ class Jail:
         self.python: str = ready["ready"]
 
     def _wrap(
-        self, command: list[str], theirs: socket.socket, packages: Path | None, readable: Sequence[Path]
+        self,
+        command: list[str],
+        theirs: socket.socket,
+        packages: Path | None,
+        readable: Sequence[Path],
+        mounts: Mapping[str, Path],
     ) -> subprocess.Popen[bytes]:
         """Start `command` under bubblewrap."""
         root = os.getuid() == 0
@@ -183,6 +193,8 @@ class Jail:
             arguments += ["--ro-bind", str(packages), PACKAGES]
             if (packages / "steelyard").is_dir():  # what we know about tests is not for programs
                 arguments += ["--tmpfs", f"{PACKAGES}/steelyard", "--remount-ro", f"{PACKAGES}/steelyard"]
+        for place, folder in mounts.items():
+            arguments += ["--ro-bind", str(folder), place]
         for name, text in files.items():
             fd = os.memfd_create(name)
             os.write(fd, text.encode())

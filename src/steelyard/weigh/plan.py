@@ -131,8 +131,20 @@ def weighed(given: str | Spec, card: Card, bench: Any) -> Weighed:
 
         source, config = llm.identity(spec, card, bench)
         return Weighed(spec, "model", _json(config), source)
+    if card.interface == "generator" and spec.name.startswith("replay:"):
+        _check_replay(spec, card)
     thing = catalog.make_contender(spec, card.interface)
     return Weighed(spec, "card", _json(config_of(thing)), source_hash(thing, *getattr(thing, "depends_on", ())))
+
+
+def _check_replay(spec: Spec, card: Card) -> None:
+    """InputError for an option of a replay that the card does not let contenders have, or a value it cannot take."""
+    known = {o.name: o for o in card.options if o.scope == "contender"}
+    for option, value in spec.options.items():
+        if option not in known:
+            raise unknown("option", option, known, where=str(spec))
+        if known[option].values and value not in known[option].values:
+            raise InputError(f"{spec}: {option} is {value!r}.", f"It may be {', '.join(map(str, known[option].values))}.")
 
 
 def own(name: str, thing: Any) -> Weighed:

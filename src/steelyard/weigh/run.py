@@ -278,16 +278,24 @@ class _Session:
             )
 
     def _exclude(self) -> None:
-        """The gate: a reference must score at the ceiling and the empty answer at the floor, else the case is out."""
+        """The gate: a reference must score at the ceiling and the empty answer at the floor, else the case is out.
+
+        A case whose reference is unsupported (only verdicts of it were published, or its program cannot run here) has no
+        gate: whoever would have to be judged on it is unsupported too.
+        """
         metric = self.plan.card.primary
         sql = """
-            SELECT contender, "case", value, error FROM latest WHERE benchmark = $benchmark AND metric = $metric
+            SELECT contender, "case", value, status, error FROM latest WHERE benchmark = $benchmark AND metric = $metric
             AND benchmark_version = $version AND contender IN ('gold', 'empty') AND list_contains($code, code_version)
         """
         code = [self.plan.code_version(self.plan.contenders[name]) for name in GATE if name in self.plan.contenders]
         wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "metric": metric.name, "code": code}
-        seen = {(r["contender"], r["case"]): (r["value"], r["error"]) for r in self.pool.query(sql, wanted).to_pylist()}
+        rows = self.pool.query(sql, wanted).to_pylist()
+        seen = {(r["contender"], r["case"]): (r["value"], r["error"]) for r in rows}
+        ungated = {r["case"] for r in rows if r["contender"] == "gold" and r["status"] == Status.UNSUPPORTED}
         for case in self.plan.cases:
+            if case.id in ungated:
+                continue
             gold, why = seen.get(("gold", case.id), (float("nan"), "was not measured"))
             empty, _ = seen.get(("empty", case.id), (float("nan"), ""))
             if gold != 1.0:

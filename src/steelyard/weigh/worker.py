@@ -107,15 +107,18 @@ class Worker:
         return _checked(self.bench.measure(thing, case, trial))
 
     def _generate(self, thing: Any, spec: Spec, case: Case, trial: int) -> Any:
-        """A generator without a language model: its answer, then the benchmark's score of it."""
+        """A generator without a language model: its answer, then the benchmark's score of it.
+
+        A reference or a replay that is an Outcome already stands for itself.
+        """
         if spec.name == "gold":
             output = self.bench.reference(case)
         elif isinstance(thing, Replay):
-            output = self.bench.replay(thing.name, case, trial)
-            if not isinstance(output, str):
-                return output
+            output = self.bench.replay(thing.name, case, trial, **thing.options)
         else:
             output = thing.answer(case, trial)
+        if not isinstance(output, str):
+            return output
         options = thing.score_options(case, trial) if hasattr(thing, "score_options") else {}
         result = self.bench.score(case, output, **options)
         kept = dict(result.artifacts) if isinstance(result, Outcome) else {}
