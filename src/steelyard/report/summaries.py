@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: Sequence[str]) -> list[dict[str, Any]]:
-    """One row a contender of what `bench.summary` makes of its metrics; none where the benchmark has no summary.
+    """What `bench.summary` makes of each contender's metrics, a row or several; none where the benchmark has no summary.
 
     `summary` is given `Values`.
     """
@@ -26,8 +26,7 @@ def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: 
     rows = []
     for contender in contenders:
         found = bench.summary(Values(pool, benchmark, version, contender))
-        if found:
-            rows.append({"contender": contender, **found})
+        rows += [{"contender": contender, **row} for row in (found if isinstance(found, list) else [found]) if row]
     return rows
 
 
