@@ -75,6 +75,7 @@ class Jail:
     readable: more host paths that programs may read (toolchains), at their own place.
     processor: where the zygote itself stays, so that a fork finds its memory near; programs may run on all.
     keep: files in /tmp stay from one program to the next, up to tmp_bytes together.
+    line: a socket that a resident program (`command_in(..., resident=True)`) finds as its descriptor 3.
     Raises MissingError where a jail cannot be had, saying why.
     """
 
@@ -86,6 +87,7 @@ class Jail:
         keep: bool = False,
         tmp_bytes: int = 0,
         processor: int | None = None,
+        line: socket.socket | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -98,7 +100,9 @@ class Jail:
             "tmp_bytes": tmp_bytes,
             "preload": PRELOAD,
             "user": USER,
+            "line": line.fileno() if line else None,
         }
+        lines = [line.fileno()] if line else []
         ours, theirs = socket.socketpair()
         self._channel = ours
         self._log = tempfile.TemporaryFile()
@@ -107,7 +111,7 @@ class Jail:
             if jailed:
                 hello |= {"tmp": "/tmp", "packages": [PACKAGES] if packages else []}
                 command = [os.path.realpath(sys.executable), *flags, f"{TOOLS}/zygote.py", str(theirs.fileno())]
-                self._process = self._wrap(command, theirs, packages, readable)
+                self._process = self._wrap(command, [theirs.fileno(), *lines], packages, readable)
             else:
                 self._folder = tempfile.TemporaryDirectory(prefix="steelyard-")
                 hello |= {"tmp": self._folder.name, "packages": [str(packages)] if packages else []}
@@ -115,7 +119,7 @@ class Jail:
                 self._process = subprocess.Popen(
                     [os.path.realpath(sys.executable), *flags, inside, str(theirs.fileno())],
                     env=_environment(self._folder.name),
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[theirs.fileno(), *lines],
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=self._log,
@@ -136,16 +140,16 @@ class Jail:
         self.python: str = ready["ready"]
 
     def _wrap(
-        self, command: list[str], theirs: socket.socket, packages: Path | None, readable: Sequence[Path]
+        self, command: list[str], channels: Sequence[int], packages: Path | None, readable: Sequence[Path]
     ) -> subprocess.Popen[bytes]:
-        """Start `command` under bubblewrap."""
+        """Start `command` under bubblewrap, with the descriptors `channels`."""
         root = os.getuid() == 0
         files = {
             "passwd": f"user:x:{USER}:{USER}::/tmp:/bin/sh\n",
             "group": f"user:x:{USER}:\n",
             "hosts": "127.0.0.1 localhost\n",
         }
-        passed = [theirs.fileno()]
+        passed = [*channels]
         arguments = [
             bubblewrap(),
             "--unshare-all",
@@ -210,7 +214,7 @@ class Jail:
                 arguments, env={}, pass_fds=passed, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
             )
         finally:
-            for fd in passed[1:]:
+            for fd in passed[len(channels) :]:
                 os.close(fd)
         with open(told, "rb") as information, open(go, "wb", buffering=0) as gate:
             told_us = b""
@@ -253,6 +257,13 @@ class Jail:
                 raise ConnectionResetError("it ended without a word")
             taken += part
         return bytes(taken)
+
+    def kill(self) -> None:
+        """End everything in the jail at once, from any thread; who waits for an answer hears that the jail died."""
+        if self._inside >= 0:
+            signal.pidfd_send_signal(self._inside, signal.SIGKILL)
+        else:
+            self._process.kill()
 
     def close(self) -> None:
         """End the jail with everything in it. Once more does nothing."""

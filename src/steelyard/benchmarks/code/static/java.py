@@ -166,6 +166,21 @@ def occurrences(methods: Iterable[Method]) -> dict[tuple[str, int], Method]:
     return found
 
 
+def references(source: Source, types: Iterable[str]) -> set[str]:
+    """Those of `types` (qualified names of top-level types) that the file names and can see: imported, of its own package,
+    or of a package or type whose members it imports. What only reflection reaches is not seen."""
+    named = {text(n) for n in walk(parse("java", source.data).root_node) if n.type in ("identifier", "type_identifier")}
+    imported = {i.name for i in source.imports if not i.wildcard}
+    opened = {i.name for i in source.imports if i.wildcard} | {source.package}
+    found = set()
+    for name in types:
+        package, _, simple = name.rpartition(".")
+        inside = any(i.startswith(f"{name}.") for i in imported) or name in opened
+        if simple in named and (name in imported or package in opened or inside):
+            found.add(name)
+    return found
+
+
 def skeleton(source: Source, body: str = "{\n    }") -> str:
     """The file with every body replaced, and without comments and imports."""
     root = parse("java", source.data).root_node

@@ -46,11 +46,11 @@ _STARTS = re.compile(
 )
 _MARKS = re.compile(r"^\s*(```\w*|#{1,6}\s.*|<FILL>|\[/?JAVA\])\s*$", re.MULTILINE)
 _ASSERTION = re.compile(r"(?<![\w.])(assert[A-Z]\w*|fail)\s*\(")
-_INSERTED = 20  # missing tokens put in at most
+_INSERTED = 8  # missing tokens put in at most
 
 
 def mended(answer: str, method: Method) -> str:
-    """The answer as a whole file in the package of the method.
+    """The answer as a whole file in the package of the method; an answer without code stays as it is.
 
     Marks and prose around the code go; a body that breaks off is closed; tokens that the parser misses are put in; what
     is no class is wrapped; package, public class and imports of names that are used and not known are mended.
@@ -58,8 +58,10 @@ def mended(answer: str, method: Method) -> str:
     code = _closed(_code(_MARKS.sub("", answer.replace("\r\n", "\n"))))
     if not java.read(code).types:
         code = _wrapped(code, method)
-    code = _with_tokens(code)
-    return _imported(_public(_packaged(code, method), method), method)
+    if not code:
+        return answer
+    code = _imported(_public(_packaged(_with_tokens(code), method), method), method)
+    return answer if java.read(code).errors and not java.read(answer).errors else code
 
 
 def _code(answer: str) -> str:
@@ -80,7 +82,7 @@ def _code(answer: str) -> str:
 
 def _braces(code: str) -> Iterator[tuple[int, str]]:
     """Position and kind of every brace outside strings, characters and comments."""
-    for found in re.finditer(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?(?:\*/|\Z)|[{}]', code, re.DOTALL):
+    for found in re.finditer(r'"""[\s\S]*?"""|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?(?:\*/|\Z)|[{}]', code, re.DOTALL):
         if found[0] in "{}":
             yield found.start(), found[0]
 
@@ -103,16 +105,19 @@ def _closed(code: str) -> str:
 
 
 def _wrapped(code: str, method: Method) -> str:
-    """A class around test methods, or around statements that become one."""
-    head = "\n".join(line for line in code.split("\n") if re.match(r"\s*(package|import)\s", line))
+    """A class around test methods, or around statements that become one; "" for what is neither."""
+    top = [line for line in code.split("\n") if re.match(r"\s*(package|import)\s", line)]
     body = "\n".join(line for line in code.split("\n") if not re.match(r"\s*(package|import)\s", line))
     inside = java.read(f"class T {{\n{body}\n}}")
     tests = [m for t in inside.types for m in t.methods]
     if inside.errors or not tests:
         body = f"@Test\npublic void {method.name}Test() throws Exception {{\n{body}\n}}"
+        errors = java.read(f"class T {{\n{body}\n}}").errors
+        if ";" not in body or any(start < end for start, end in errors):  # prose; a missing token has no width
+            return ""
     elif not any("@Test" in m.modifiers for m in tests):
         body = re.sub(r"^(\s*)public void ", r"\1@Test\n\1public void ", body, flags=re.MULTILINE)
-    return f"{head}\n\npublic class {method.class_name}Test {{\n{body}\n}}\n"
+    return "\n".join(top) + f"\n\npublic class {method.class_name}Test {{\n{body}\n}}\n"
 
 
 def _with_tokens(code: str) -> str:
