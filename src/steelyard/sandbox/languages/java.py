@@ -2,8 +2,9 @@
 
 What keeps a program from forging success, its tests being in its own process: the runner that reports is a named module opened
 to nobody, so that reflection ends there; there is no sun.misc.Unsafe, no native code (files cannot be mapped executable), no
-attach, no /proc, so that nothing leads to its memory or to the socket on which it reports; JUnit is loaded anew for each
-program; and the host counts: success is a regular end after at least one test passed and none did anything else.
+attach, no /proc, so that nothing leads to its memory or to the socket on which it reports; JUnit is a named module of its own,
+with a public face and nothing else to reach; and the host counts: success is a regular end after at least one test passed and
+none did anything else. (Mockito works only with sun.misc.Unsafe: with it on the class path that wall is missing.)
 What remains: tests judge by what a program returns and throws, and a program can find out by its caller who asks.
 """
 
@@ -134,7 +135,8 @@ def test(
     if not test_classes:
         raise InputError("no test classes.", "Name at least one class that holds JUnit tests.")
     resources = resources or {}
-    head = [str(limits.output_bytes), "\n".join(map(str, classpath)), "\n".join(test_classes), "\n".join(coverage)]
+    beside = "\n".join(str(path) for path in classpath if path not in JUNIT)
+    head = [str(limits.output_bytes), beside, "\n".join(test_classes), "\n".join(coverage)]
     rest = [str(len(resources)), *_flat(resources), *_flat(classes)]
     run = _Run(time.monotonic() + limits.wall_s, test_s)
     pool = fleet(True, classpath, limits)

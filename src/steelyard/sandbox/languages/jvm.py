@@ -140,14 +140,15 @@ class JVM:
             "-Dfile.encoding=UTF-8",
             "--limit-modules",
             modules + ",steelyard.runner",
-            *(["--add-modules", "jdk.unsupported"] if runs and _unsafe(jars) else []),
+            "--add-modules",
+            modules + (",jdk.unsupported" if runs and _unsafe(jars) else ""),
             "--module-path",
             ":".join(map(str, (runner() / "runner", *_PROBES))),
             "--add-opens",
             "java.base/java.io=steelyard.runner",
             "--module",
             "steelyard.runner/steelyard.runner.Runner",
-            f"{runner()}/judge",
+            *map(str, (runner() / "judge", *JUNIT) if runs else ()),
         ]
         self._limits = replace(limits, wall_s=7 * 86400.0, cpu_s=7 * 86400.0)
         self._thread = threading.Thread(target=self._live, daemon=True)

@@ -19,15 +19,15 @@ import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
-/** Runs the tests of one program after the other: libraries and program in loaders of their own, state put back behind each. */
+/** Runs the tests of one program after the other: each in a loader of its own, the state of the JVM put back behind it. */
 final class Program {
     private final Line line;
-    private final URL judge;
+    private final BiConsumer<Object[], Consumer<Object[]>> judge;
 
-    /** judge: the folder of the class that talks to JUnit. */
-    Program(Line line, String judge) throws IOException {
+    /** judge: the folder of the class that talks to JUnit; junit: the jars of JUnit. */
+    Program(Line line, Path judge, List<Path> junit) throws IOException, ReflectiveOperationException {
         this.line = line;
-        this.judge = Path.of(judge).toUri().toURL();
+        this.judge = Libraries.open(junit, judge);
         System.setIn(InputStream.nullInputStream());
     }
 
@@ -50,14 +50,14 @@ final class Program {
         Probes probes = new Probes();
         String[] fault = {""};
         Thread thread = new Thread(() -> {
-            try (URLClassLoader libraries = libraries(Line.lines(request.get(3)))) {
+            try (URLClassLoader libraries = libraries(Line.lines(request.get(3)), judge.getClass().getClassLoader())) {
                 place(resources);
                 Set<String> covered = new HashSet<>(Line.lines(request.get(5)));
                 Loader loader = new Loader(libraries, classes, resources, covered, probes);
                 Thread.currentThread().setContextClassLoader(loader);
                 System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
                 System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
-                bridge(libraries).accept(
+                judge.accept(
                         new Object[] {loader, Line.lines(request.get(4)), new HashSet<>(Line.lines(request.get(6)))},
                         parts -> {
                             List<Object> message = new ArrayList<>(List.of(nonce));
@@ -86,20 +86,13 @@ final class Program {
         }
     }
 
-    /** JUnit and the other libraries, loaded anew for each program: nothing static outlives it. */
-    private static URLClassLoader libraries(List<String> jars) throws IOException {
+    /** The libraries beside JUnit, loaded anew for each program: what they keep does not outlive it. */
+    private static URLClassLoader libraries(List<String> jars, ClassLoader junit) throws IOException {
         URL[] urls = new URL[jars.size()];
         for (int i = 0; i < urls.length; i++) {
             urls[i] = Path.of(jars.get(i)).toUri().toURL();
         }
-        return new URLClassLoader("libraries", urls, ClassLoader.getPlatformClassLoader());
-    }
-
-    /** The class that talks to JUnit, beside the program: it sees the libraries, the program does not see it. */
-    @SuppressWarnings("unchecked")
-    private BiConsumer<Object[], Consumer<Object[]>> bridge(ClassLoader libraries) throws ReflectiveOperationException {
-        ClassLoader beside = new URLClassLoader("judge", new URL[] {judge}, libraries);
-        return (BiConsumer<Object[], Consumer<Object[]>>) beside.loadClass("Judge").getDeclaredConstructor().newInstance();
+        return new URLClassLoader("libraries", urls, junit);
     }
 
     private static void place(Map<String, byte[]> resources) throws IOException {

@@ -1,15 +1,17 @@
 package steelyard.runner;
 
 import java.io.EOFException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.stream.Stream;
 
 /** Waits warm for requests of the host and does one at a time; leaves at once when the host hangs up. */
 public final class Runner {
     private Runner() {}
 
-    /** arguments: the folder of the class that talks to JUnit. */
+    /** arguments: none for a compiler; else the folder of the class that talks to JUnit, then the jars of JUnit. */
     public static void main(String[] arguments) throws Exception {
         Line line = new Line();
         BlockingQueue<List<byte[]>> requests = new ArrayBlockingQueue<>(1);
@@ -26,21 +28,16 @@ public final class Runner {
         }, "line");
         reader.setDaemon(true);
         reader.start();
-        Compiler compiler = null;
-        Program program = null;
+        List<Path> paths = Stream.of(arguments).map(Path::of).toList();
+        Compiler compiler = paths.isEmpty() ? new Compiler() : null;
+        Program program = paths.isEmpty() ? null : new Program(line, paths.get(0), paths.subList(1, paths.size()));
         line.send("ready", System.getProperty("java.version"));
         while (true) {
             List<byte[]> request = requests.take();
-            switch (Line.text(request.get(0))) {
-                case "compile" -> {
-                    compiler = compiler == null ? new Compiler() : compiler;
-                    compiler.compile(line, request);
-                }
-                case "test" -> {
-                    program = program == null ? new Program(line, arguments[0]) : program;
-                    program.test(request);
-                }
-                default -> throw new IllegalArgumentException(Line.text(request.get(0)));
+            if (program != null) {
+                program.test(request);
+            } else {
+                compiler.compile(line, request);
             }
         }
     }
