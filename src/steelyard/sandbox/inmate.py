@@ -133,17 +133,22 @@ def strip(jail: dict[str, Any], kind: str, limits: list[Any], fds: tuple[Any, ..
     os.sched_setaffinity(0, jail["processors"])
     for number in range(3):
         os.dup2(fds[number], number)
-    os.closerange(3, fds[3])
+    if kind == "resident":
+        os.dup2(jail["line"], 3)
+    os.closerange(4 if kind == "resident" else 3, fds[3])
     os.closerange(fds[3] + 1, 1 << 20)
     for pair in limits:
         resource.setrlimit(*pair)
     if not jail["jailed"]:
         os.chdir(jail["tmp"])
         return
-    if kind == "command":
+    if kind in ("command", "resident"):
         must(libc.unshare(NEW_MOUNT), "unshare")
         must(libc.mount(None, b"/", None, PRIVATE, None), "mount /")
-        must(libc.mount(b"proc", b"/proc", b"proc", HARDENED, None), "mount /proc")
+        if kind == "command":
+            must(libc.mount(b"proc", b"/proc", b"proc", HARDENED, None), "mount /proc")
+        else:  # programs share its process with our runner: nobody opens its memory or its descriptors there
+            must(libc.mount(b"none", b"/proc", b"tmpfs", HARDENED | 1, b"size=4k"), "mount /proc")  # 1: MS_RDONLY
     os.setresuid(jail["user"], jail["user"], jail["user"])
     os.chdir(jail["tmp"])
     must(libc.capset(jail["capabilities"], bytes(24)), "capset")  # the ambient ones go with the permitted
@@ -288,4 +293,4 @@ def act(kind: str, mark: int, request: dict[str, Any], blobs: list[Any], namespa
         os._exit(126)
 
 
-ACTIONS = {"run": run, "command": command, "write": write, "read": read}
+ACTIONS = {"run": run, "command": command, "resident": command, "write": write, "read": read}

@@ -77,6 +77,7 @@ class Jail:
     preload: modules out of `packages`, beside those that programs import most, that every program finds imported.
     processor: where the zygote itself stays, so that a fork finds its memory near; programs may run on all.
     keep: files in /tmp stay from one program to the next, up to tmp_bytes together.
+    line: a socket that a resident program (`command_in(..., resident=True)`) finds as its descriptor 3.
     Raises MissingError where a jail cannot be had, saying why.
     """
 
@@ -88,6 +89,7 @@ class Jail:
         keep: bool = False,
         tmp_bytes: int = 0,
         processor: int | None = None,
+        line: socket.socket | None = None,
         preload: Sequence[str] = (),
         mounts: Mapping[str, Path] | None = None,
     ) -> None:
@@ -103,7 +105,9 @@ class Jail:
             "preload": PRELOAD,
             "preload_packages": list(preload),
             "user": USER,
+            "line": line.fileno() if line else None,
         }
+        lines = [line.fileno()] if line else []
         ours, theirs = socket.socketpair()
         self._channel = ours
         self._log = tempfile.TemporaryFile()
@@ -112,7 +116,7 @@ class Jail:
             if jailed:
                 hello |= {"tmp": "/tmp", "packages": [PACKAGES] if packages else []}
                 command = [os.path.realpath(sys.executable), *flags, f"{TOOLS}/zygote.py", str(theirs.fileno())]
-                self._process = self._wrap(command, theirs, packages, readable, mounts or {})
+                self._process = self._wrap(command, [theirs.fileno(), *lines], packages, readable, mounts or {})
             else:
                 self._folder = tempfile.TemporaryDirectory(prefix="steelyard-")
                 hello |= {"tmp": self._folder.name, "packages": [str(packages)] if packages else []}
@@ -120,7 +124,7 @@ class Jail:
                 self._process = subprocess.Popen(
                     [os.path.realpath(sys.executable), *flags, inside, str(theirs.fileno())],
                     env=_environment(self._folder.name),
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[theirs.fileno(), *lines],
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=self._log,
@@ -143,19 +147,19 @@ class Jail:
     def _wrap(
         self,
         command: list[str],
-        theirs: socket.socket,
+        channels: Sequence[int],
         packages: Path | None,
         readable: Sequence[Path],
         mounts: Mapping[str, Path],
     ) -> subprocess.Popen[bytes]:
-        """Start `command` under bubblewrap."""
+        """Start `command` under bubblewrap, with the descriptors `channels`."""
         root = os.getuid() == 0
         files = {
             "passwd": f"user:x:{USER}:{USER}::/tmp:/bin/sh\n",
             "group": f"user:x:{USER}:\n",
             "hosts": "127.0.0.1 localhost\n",
         }
-        passed = [theirs.fileno()]
+        passed = [*channels]
         arguments = [
             bubblewrap(),
             "--unshare-all",
@@ -222,7 +226,7 @@ class Jail:
                 arguments, env={}, pass_fds=passed, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
             )
         finally:
-            for fd in passed[1:]:
+            for fd in passed[len(channels) :]:
                 os.close(fd)
         with open(told, "rb") as information, open(go, "wb", buffering=0) as gate:
             told_us = b""
@@ -265,6 +269,13 @@ class Jail:
                 raise ConnectionResetError("it ended without a word")
             taken += part
         return bytes(taken)
+
+    def kill(self) -> None:
+        """End everything in the jail at once, from any thread; who waits for an answer hears that the jail died."""
+        if self._inside >= 0:
+            signal.pidfd_send_signal(self._inside, signal.SIGKILL)
+        else:
+            self._process.kill()
 
     def close(self) -> None:
         """End the jail with everything in it. Once more does nothing."""

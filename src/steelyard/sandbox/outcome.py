@@ -52,6 +52,8 @@ class Verdict(StrEnum):
     NO_CODE = "no-code"
     EARLY_EXIT = "early-exit"
     CRASHED = "crashed"
+    SKIPPED = "skipped"  # a test that says itself that it does not run
+    NO_TESTS = "no-tests"
     RUNNER_ERROR = "runner-error"
 
 

@@ -179,12 +179,16 @@ def command_in(
     env: Mapping[str, str],
     collect: Sequence[str] = (),
     clean: bool = True,
+    resident: bool = False,
 ) -> CommandResult:
-    """Run one command in `jail`. Raises JailDied."""
+    """Run one command in `jail`. Raises JailDied.
+
+    resident: it has the jail's line as descriptor 3, no /proc, and files below /tmp cannot be mapped executable.
+    """
     if not argv:
         raise InputError("an empty command.", 'Give the program and its arguments: ["sh", "-c", "ls"].')
     request: dict[str, Any] = {
-        "kind": "command",
+        "kind": "resident" if resident else "command",
         "limits": limits.wire(),
         "clean": clean,
         "argv": list(argv),

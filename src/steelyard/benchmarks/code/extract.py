@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 _OPENING = re.compile(r"^[ \t]*```[^\n`]*\n?", re.MULTILINE)
 
@@ -43,3 +46,48 @@ def sanitise(program: str) -> str:
     if "# Test" in program:
         return program.partition("# Test")[0]
     return program.partition("# Example ")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """The program in an answer. rung: how it was found, "none" where there is no program; why: the rule that applied."""
+
+    text: str
+    rung: Literal["fence", "tag", "heuristic", "none"]
+    why: str
+
+
+# One rung of a ladder: what it is, its rule in words, and the rule: the program, or None where it does not apply.
+Rung = tuple[Literal["fence", "tag", "heuristic"], str, Callable[[str], str | None]]
+
+
+def climb(answer: str, ladder: Sequence[Rung]) -> Extraction:
+    """The program by the first rung that applies."""
+    for rung, why, rule in ladder:
+        text = rule(answer)
+        if text is not None:
+            return Extraction(text, rung, why)
+    return Extraction("", "none", "no rule found code in the answer")
+
+
+def fences(answer: str, languages: Sequence[str]) -> list[str]:
+    """What stands in each fence that names one of `languages` ("": names none), in order; an open one ends with the answer.
+
+    A fence opens where a line begins with ``` and closes at the next ``` that begins a line.
+    """
+    found: list[str] = []
+    inside: list[str] | None = None
+    wanted = False
+    for line in answer.splitlines(keepends=True):
+        mark = line.strip()
+        if inside is None and mark.startswith("```"):
+            inside, wanted = [], mark[3:].strip().lower() in {name.lower() for name in languages}
+        elif inside is not None and mark.startswith("```"):
+            if wanted:
+                found.append("".join(inside))
+            inside = None
+        elif inside is not None:
+            inside.append(line)
+    if inside is not None and wanted:
+        found.append("".join(inside))
+    return found
