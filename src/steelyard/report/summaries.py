@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,7 @@ def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: 
         return []
     rows = []
     for contender in contenders:
-        found = bench.summary(Values(pool, benchmark, version, contender))
+        found = bench.summary(Values(pool, benchmark, version, contender, contenders))
         rows += [{"contender": contender, **row} for row in (found if isinstance(found, list) else [found]) if row]
     return rows
 
@@ -41,6 +41,12 @@ class Values:
     benchmark: str
     version: str
     contender: str
+    contenders: Sequence[str] = ()
+
+    @property
+    def others(self) -> list[Values]:
+        """The same of the other contenders that are shown."""
+        return [replace(self, contender=name) for name in self.contenders if name != self.contender]
 
     def __call__(self, metric: str, other: str = "", *, trials: bool = False) -> Mapping[str, Any]:
         """case -> value, the trials of a case averaged, or a list of them all (trials); empty where the pool has none.
@@ -53,6 +59,10 @@ class Values:
         present = [row[~np.isnan(row)] for row in scores.values[0]]
         found = {key: row for key, row in zip(_keys(scores), present, strict=True) if row.size}
         return {key: row.tolist() if trials else float(row.mean()) for key, row in found.items()}
+
+    def trials(self, metric: str, other: str = "") -> Mapping[str, list[float]]:
+        """case -> the values of its trials; a case that has none is left out."""
+        return self(metric, other, trials=True)
 
     def attributes(self, metric: str) -> Mapping[str, Mapping[str, Any]]:
         """case -> its attributes, for the cases that have a number or a failure of that metric."""

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,22 +67,35 @@ def _closure(names: Iterable[str]) -> Iterator[importlib.metadata.Distribution]:
         todo += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
-def equipped(project: Project) -> Project:
-    """The project with a folder of what it needs: wheels of the index, its own metadata. Raises InputError where they cannot be had."""
-    wanted = requirements(project)
-    until = project.uploaded or "now"
-    key = hashlib.sha256("\n".join([str(project), *wanted, until, sys.version]).encode()).hexdigest()[:12]
+def equipped(project: Project, pinned: Sequence[str] | None = None) -> Project:
+    """The project with a folder of what it needs: wheels of the index and its own metadata.
+
+    pinned: exactly these (`name==version`), as a lock file has them; else what `requirements` finds.
+    Raises InputError where they cannot be had.
+    """
+    wanted = list(pinned) if pinned is not None else requirements(project)
+    key = hashlib.sha256("\n".join([str(project), *wanted, sys.version]).encode()).hexdigest()[:12]
     home = index.folder() / "needs" / f"{project.name}-{project.version}-{key}"
     if not home.is_dir():
         with _made(home) as part:
             if wanted:
-                _install(wanted, part, project)
+                _install(wanted, part, project, alone=pinned is not None)
             _describe(project, part)
     return replace(project, needs=home)
 
 
-def _install(wanted: list[str], into: Path, project: Project) -> None:
+def pins(project: Project) -> list[str]:
+    """What its folder of needs holds, as `name==version`."""
+    if project.needs is None:
+        return []
+    found = importlib.metadata.distributions(path=[str(project.needs)])
+    named = {(index.normalised(d.metadata["Name"]), d.version) for d in found}
+    return sorted(f"{name}=={version}" for name, version in named if name != project.name)
+
+
+def _install(wanted: list[str], into: Path, project: Project, alone: bool) -> None:
     command = [*index.pip(), "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    command += ["--no-deps"] if alone else []
     done = subprocess.run([*command, "--target", str(into), *wanted], capture_output=True, text=True)
     if done.returncode:
         errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from steelyard.benchmarks.code.repositories import index
 from steelyard.benchmarks.code.repositories.environment import tools
 from steelyard.benchmarks.code.repositories.project import Project
 from steelyard.sandbox import Limits, Outcome, Sandbox, Verdict
@@ -181,8 +182,8 @@ def _sandbox(project: Project) -> Sandbox:
 
 
 def _compile(root: Path) -> None:
-    """Bytecode beside the sources, so that a copy need not be compiled again. Nothing runs; what does not compile stays as it is."""
-    if os.access(root, os.W_OK):
+    """Bytecode beside the sources, so that a copy need not be compiled again. Nothing runs."""
+    if root.is_relative_to(index.folder()):  # our own cache: nobody else's folder is written to
         compileall.compile_dir(
             root, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=1
         )

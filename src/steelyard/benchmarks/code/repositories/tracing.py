@@ -38,7 +38,7 @@ class Trace:
             if first <= line <= last:
                 for test in tests:
                     found.setdefault(test, set()).add(line)
-        return found
+        return {test: found[test] for test in self.tests if test in found}
 
     def tests_of_file(self, path: str) -> list[str]:
         """The tests that run a line of a file inside or outside of functions, while they run (imports do not count)."""
