@@ -124,25 +124,23 @@ class ExecRepoBench:
         error = "" if ran.passed else f"{ran.verdict}: {ran.message}"
         return Outcome(metrics, Status.OK, error, {"middle": middle, "log": ran.log})
 
-    def summary(self, values: Any) -> dict[str, float]:
-        """Similarity and pass rate (%), also by fill type with its n, and how well the first tells the second.
+    def summary(self, values: Any) -> list[dict[str, Any]]:
+        """Similarity and pass rate (%) of all cases and by fill type, each with its n; how well the first tells the second.
 
         profile published: the released table has the two under each other's names.
         """
         alike, passed = values("edit_similarity"), values("pass_at_1")
         both = [case for case in alike if case in passed]
-        if not both:
-            return {}
-        about: Mapping[str, Mapping[str, Any]] = values.attributes("edit_similarity")
+        about: Mapping[str, Mapping[str, Any]] = values.attributes("edit_similarity") if both else {}
         names = ("pass@1", "ES") if self.profile == "published" else ("ES", "pass@1")
-        out: dict[str, float] = {}
-        for kind in ("", *dict.fromkeys(about[case]["fill_type"] for case in both)):
-            chosen = [case for case in both if not kind or about[case]["fill_type"] == kind]
-            short = f"{kind.removeprefix('grammar-based: ').removesuffix(' Completion').lower()} " if kind else ""
+        rows: list[dict[str, Any]] = []
+        for kind in ("all", *dict.fromkeys(about[case]["fill_type"] for case in both)) if both else ():
+            chosen = [case for case in both if kind in ("all", about[case]["fill_type"])]
+            row: dict[str, Any] = {"fill_type": kind, "n": len(chosen)}
             for name, of in zip(names, (alike, passed), strict=True):
-                out[f"{short}{name}"] = round(100 * sum(of[case] for case in chosen) / len(chosen), 1)
-            out[f"{short}n"] = float(len(chosen))
-        return out | similarity.agreement([alike[c] for c in both], [passed[c] for c in both])
+                row[name] = round(100 * sum(of[case] for case in chosen) / len(chosen), 1)
+            rows.append(row | similarity.agreement([alike[c] for c in chosen], [passed[c] for c in chosen]))
+        return rows
 
     def build(
         self, out: Path | None, progress: Any, packages: list[str] = (), since: date | None = None,  # type: ignore[assignment]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from steelyard.benchmarks.code.execrepobench import gaps, masks
+from steelyard.benchmarks.code.execrepobench import gaps, masks, prompts
 from steelyard.benchmarks.code.execrepobench.gaps import Gap
 from steelyard.benchmarks.code.repositories import environment, index
 from steelyard.benchmarks.code.repositories.project import Project, unpacked
@@ -24,6 +24,7 @@ from steelyard.core.errors import InputError, MissingError, SteelyardError
 from steelyard.core.interfaces import Built
 from steelyard.core.words import Status
 
+PAIRS = "instructions.jsonl"
 RECIPES = Path(__file__).parent / "recipes"
 ATTEMPTS = 100  # masks drawn for each repository, as published
 TESTS = 20  # that judge a gap, at most: those that run the gap first
@@ -62,6 +63,7 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     dropped: list[tuple[str, str]] = []
     kept: list[Gap] = []
+    pairs: list[dict[str, str]] = []
     facts: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     with progress.over("repositories", len(sources)):
@@ -73,6 +75,7 @@ def build(
                 if not target.is_dir():
                     shutil.copytree(project.root, target, symlinks=True)
                 kept += found
+                pairs += instructions(project, found, seed)
                 facts.append(
                     {
                         "name": project.name, "version": project.version, "sha256": project.sha256,
@@ -87,7 +90,9 @@ def build(
     about = {"name": name, "seed": seed, "gates": dict(sorted(counts.items())), "sources": facts}
     (folder / gaps.NAME).write_text(gaps.written(kept), "utf-8")
     (folder / gaps.SLICE).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    return Built(folder, len(kept), dropped, {"name": name, "repositories": len(facts), **about["gates"]})
+    (folder / PAIRS).write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), "utf-8")
+    sizes = {"name": name, "repositories": len(facts), "instruction pairs": len(pairs)}
+    return Built(folder, len(kept), dropped, sizes | about["gates"])
 
 
 def _project(source: dict[str, Any], since: date | None, until: date | None) -> Project:
@@ -150,6 +155,34 @@ def drawn_gaps(project: Project, traced: Trace, seed: int) -> list[Gap]:
         )
         found.append(_gap(project, traced, path, mask, other))
     return found
+
+
+def instructions(project: Project, held_out: Sequence[Gap], seed: int) -> list[dict[str, str]]:
+    """Repo-Instruct: the same masks as pairs of instruction and output, of all source files that hold no gap of the slice.
+
+    They train on the repository that the gaps are taken from: a model tuned on them is tested on other slices.
+    """
+    rng = np.random.RandomState(seed)
+    taken = {gap.path for gap in held_out}
+    files = [path for path in project.sources if path not in taken and "\x00" not in project.source(path)]
+    earlier: set[str] = set()
+    pairs = []
+    for at in range(ATTEMPTS if files else 0):
+        path = files[int(rng.randint(len(files)))]
+        text = project.source(path)
+        mask = masks.draw(text, at, rng)
+        if mask is None or masks.rejected(middle := text[mask.start : mask.end], earlier):
+            continue
+        earlier.add(middle)
+        gap = Gap(project.name, path, text[: mask.start], middle, text[mask.end :], mask.fill_type, project=project)
+        around = prompts.parts(gap, "without-middle", "close", "repository", 4096, 1024, 512)
+        pairs.append(
+            {
+                "instruction": prompts.headed(gap, *around), "output": f"```python\n{middle}\n```",
+                "fill_type": mask.fill_type, "repository": project.name, "file": path, "licence": project.licence,
+            }
+        )  # fmt: skip
+    return pairs
 
 
 def _others(text: str, mask: masks.Mask, rng: np.random.RandomState) -> list[str]:

@@ -1,5 +1,4 @@
 import pytest
-
 from pantry import Recipe
 
 DOUGH = "Dough for 4\n1/2 kg flour\n300 ml water\n2 tsp oil\n100 g flour\n"

@@ -1,7 +1,6 @@
 from fractions import Fraction
 
 import pytest
-
 from pantry.units import UnitError, convert, kind_of, parse, pretty
 
 

@@ -1,5 +1,4 @@
 import pytest
-
 from railmap.lines import read_line, read_lines
 from railmap.network import Network, NoWay
 

@@ -1,5 +1,4 @@
 import pytest
-
 from railmap.network import Network, NoWay
 from railmap.timetable import Timetable, clock, minutes_of
 
