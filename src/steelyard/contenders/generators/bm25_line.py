@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from steelyard.contenders.generators.gaps import begun, gap_of, lines_of, words
+from steelyard.contenders.generators.gaps import begun, gap_of, texts_of, words
 from steelyard.core.contender import contender
 from steelyard.core.words import Case
 
@@ -22,7 +22,7 @@ class Bm25Line:
 
     def answer(self, case: Case, trial: int) -> str:
         gap = gap_of(case)
-        lines, start = [line for line in lines_of(gap) if line.strip()], begun(gap)
+        lines, start = [line for text in texts_of(gap) for line in text], begun(gap)
         before = [line for line in gap.prefix.split("\n") if line.strip()][-self.around :]
         after = [line for line in gap.suffix.split("\n") if line.strip()][: self.around]
         query = words("\n".join(before + after))

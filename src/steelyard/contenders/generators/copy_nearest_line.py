@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from rapidfuzz.fuzz import ratio
 
-from steelyard.contenders.generators.gaps import begun, gap_of, lines_of
+from steelyard.contenders.generators.gaps import begun, gap_of, texts_of
 from steelyard.core.contender import contender
 from steelyard.core.words import Case
 
@@ -22,12 +22,12 @@ class CopyNearestLine:
 
     def answer(self, case: Case, trial: int) -> str:
         gap = gap_of(case)
-        lines, start = lines_of(gap), begun(gap)
+        texts, start = texts_of(gap), begun(gap)
         if start.strip():
-            found = [line for line in lines if line != start and line.strip()]
+            found = [line for lines in texts for line in lines if line != start]
             best = max(found, key=lambda line: ratio(line[: len(start)], start), default="")
             return best[len(start) :]
-        before = next((line for line in reversed(gap.prefix.split("\n")[:-1]) if line.strip()), "")
-        pairs = [(a, b) for a, b in pairwise(line for line in lines if line.strip()) if a != before]
-        _, following = max(pairs, key=lambda pair: ratio(pair[0].strip(), before.strip()), default=("", ""))
+        before = next((line for line in reversed(gap.prefix.split("\n")[:-1]) if line.strip()), "").strip()
+        pairs = [pair for lines in texts for pair in pairwise(lines)]
+        _, following = max(pairs, key=lambda pair: ratio(pair[0].strip(), before), default=("", ""))
         return following.removeprefix(start) if following.startswith(start) else following.strip()

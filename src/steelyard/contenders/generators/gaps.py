@@ -18,10 +18,10 @@ def gap_of(case: Case) -> Any:
     return case.payload
 
 
-def lines_of(gap: Any) -> list[str]:
-    """Every line that is known: of the other files, the most relevant first, then of the file around the gap."""
+def texts_of(gap: Any) -> list[list[str]]:
+    """The lines that are not blank, text by text: the other files, the most relevant first, then before and after the gap."""
     known = [text for _, text in gap.files] + [gap.prefix, gap.suffix]
-    return [line for text in known for line in text.split("\n")]
+    return [[line for line in text.split("\n") if line.strip()] for text in known]
 
 
 def begun(gap: Any) -> str:

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
-from steelyard.benchmarks.code.execrepobench import gaps, prompts, similarity
+from steelyard.benchmarks.code.execrepobench import gaps, needed, prompts, similarity
 from steelyard.benchmarks.code.execrepobench.context import Order, Query
 from steelyard.benchmarks.code.execrepobench.gaps import Gap
 from steelyard.benchmarks.code.options import Profile, Route, check_options
@@ -38,6 +38,7 @@ class ExecRepoBench:
     profile: Profile = "sound"
     slice: str = ""
     notes: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    count: int = field(default=0, init=False, repr=False, compare=False)
 
     own: ClassVar[Path] = Path(__file__).parent / "data"
 
@@ -58,7 +59,9 @@ class ExecRepoBench:
 
         self.notes.clear()
         place = Path(data) if data is not None else find(self.slice) if self.slice else self.own
-        for gap in gaps.read_gaps(place, self.notes):
+        found = gaps.read_gaps(place, self.notes)
+        object.__setattr__(self, "count", len(found))  # an option of nobody, told with the cases
+        for gap in found:
             about = {
                 "repository": gap.repository, "file": gap.path, "fill_type": gap.fill_type,
                 "characters": len(gap.middle), "lines": gap.middle.count("\n") + 1, "tests": len(gap.tests),
@@ -101,7 +104,9 @@ class ExecRepoBench:
     def reference(self, case: Case, **_: object) -> str | Outcome:
         """The middle that was taken out; where the repository is not here there is nothing to gate."""
         gap: Gap = case.payload
-        return Outcome({}, Status.UNSUPPORTED, gaps.lacks(gap)) if gap.project is None else _fenced(gap.middle)
+        if gap.project is None:
+            return Outcome({"samples": float(self.count)}, Status.UNSUPPORTED, gaps.lacks(gap))
+        return _fenced(gap.middle)
 
     def score(self, case: Case, output: str, route: Route = "chat", **options: object) -> Outcome:
         """pass_at_1 (not where the repository is not here) and the similarity to the middle that was taken out."""
@@ -112,6 +117,9 @@ class ExecRepoBench:
             "edit_similarity": alike, "exact_match": float(middle.strip() == gap.middle.strip()),
             "empty": float(not middle.strip()), "repeats_suffix": float(repeats(middle, gap.suffix)),
         }  # fmt: skip
+        for query in ("with-middle", "without-middle"):
+            place = needed.mean_rank(gap, query)
+            metrics |= {f"needed_rank_{query.replace('-', '_')}": place} if place is not None else {}
         if gap.project is None:
             return Outcome(metrics, Status.OK, gaps.lacks(gap), {"middle": middle})
         ran = run_tests(gap.project, gap.tests, {gap.path: gap.filled(middle)}, first=True, wall_s=self.timeout)
@@ -119,6 +127,7 @@ class ExecRepoBench:
             return Outcome({}, Status.FAILED, f"runner: {ran.message}", {"middle": middle, "log": ran.log})
         metrics |= {
             "pass_at_1": float(ran.passed), "misjudged": float((alike >= ALIKE) != ran.passed),
+            "printed_as_pass": alike if self.profile == "published" else float(ran.passed),
             "compile_error": float(ran.verdict == "syntax"), "wrong": float(ran.verdict == "assertion"),
         }  # fmt: skip
         error = "" if ran.passed else f"{ran.verdict}: {ran.message}"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -28,7 +28,7 @@ PAIRS = "instructions.jsonl"
 RECIPES = Path(__file__).parent / "recipes"
 ATTEMPTS = 100  # masks drawn for each repository, as published
 TESTS = 20  # that judge a gap, at most: those that run the gap first
-PROVED = 8  # gaps of each repository on which the chosen tests are compared with all steady ones
+PROVED = 3  # gaps of each repository on which the chosen tests are compared with all steady ones
 
 
 def find(name: str) -> Path:
@@ -82,17 +82,21 @@ def build(
                         "uploaded": project.uploaded, "licence": project.licence, "gaps": [_named(g) for g in found],
                     }
                 )  # fmt: skip
+                about = {"name": name, "seed": seed, "gates": dict(sorted(counts.items())), "sources": facts}
+                _write(folder, about, kept, pairs)  # after each repository: what is done stays
             except SteelyardError as error:
                 dropped.append((source["name"], error.what))
             progress.advance("gaps", source["name"], Status.OK)
     if not kept:
         raise InputError("no gap passed the gates.", "\n".join(f"{what}: {why}" for what, why in dropped[:5]))
-    about = {"name": name, "seed": seed, "gates": dict(sorted(counts.items())), "sources": facts}
+    sizes = {"name": name, "repositories": len(facts), "instruction pairs": len(pairs)}
+    return Built(folder, len(kept), dropped, sizes | dict(sorted(counts.items())))
+
+
+def _write(folder: Path, about: dict[str, Any], kept: Sequence[Gap], pairs: Sequence[dict[str, str]]) -> None:
     (folder / gaps.NAME).write_text(gaps.written(kept), "utf-8")
     (folder / gaps.SLICE).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
     (folder / PAIRS).write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), "utf-8")
-    sizes = {"name": name, "repositories": len(facts), "instruction pairs": len(pairs)}
-    return Built(folder, len(kept), dropped, sizes | about["gates"])
 
 
 def _project(source: dict[str, Any], since: date | None, until: date | None) -> Project:
@@ -145,14 +149,7 @@ def drawn_gaps(project: Project, traced: Trace, seed: int) -> list[Gap]:
         if "```" in middle:  # an answer in a fence could not hold it
             continue
         earlier.add(middle)
-        other = next(
-            (
-                o
-                for o in _others(project.source(path), mask, np.random.RandomState(seed + at))
-                if o.strip() != middle.strip()
-            ),
-            "",
-        )
+        other = next(_others(project.source(path), mask, np.random.RandomState(seed + at)), "")
         found.append(_gap(project, traced, path, mask, other))
     return found
 
@@ -185,15 +182,17 @@ def instructions(project: Project, held_out: Sequence[Gap], seed: int) -> list[d
     return pairs
 
 
-def _others(text: str, mask: masks.Mask, rng: np.random.RandomState) -> list[str]:
-    """Fragments of the same fill type from the same file, drawn as the gap was."""
+def _others(text: str, mask: masks.Mask, rng: np.random.RandomState) -> Iterator[str]:
+    """Fragments of the same fill type from the same file, drawn as the gap was, other than the gap."""
     index = {masks.LINE: 0, masks.LINES: 3, masks.SPAN: 6}.get(mask.fill_type, 9)
-    drawn = [masks.draw(text, index, rng) for _ in range(60)]
-    return [
-        text[m.start : m.end]
-        for m in drawn
-        if m and m.fill_type == mask.fill_type and not masks.rejected(text[m.start : m.end], set())
-    ]
+    own = {text[mask.start : mask.end]}
+    for _ in range(60):
+        drawn = masks.draw(text, index, rng)
+        if drawn is None or drawn.fill_type != mask.fill_type:
+            continue
+        fragment = text[drawn.start : drawn.end]
+        if not masks.rejected(fragment, own) and fragment.strip() != text[mask.start : mask.end].strip():
+            yield fragment
 
 
 def _gap(project: Project, traced: Trace, path: str, mask: masks.Mask, fragment: str) -> Gap:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 import numpy as np
 
 from steelyard.benchmarks.code.static import trees
-
-if TYPE_CHECKING:
-    from tree_sitter import Node
 
 LINE, LINES, SPAN = "Random Single-line Completion", "Random Multi-line Completion", "Random Span Completion"
 EXPRESSION, STATEMENT, BLOCK = (f"grammar-based: {level}" for level in ("expression", "statement", "block"))
@@ -97,32 +92,40 @@ def _span(text: str, rng: np.random.RandomState) -> Mask:
     return Mask(SPAN, start, min(len(text), start + int(rng.randint(1, 31))))
 
 
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A syntax node: its characters, the lines it spans, and how many nodes its subtree has, itself included."""
+
+    type: str
+    start: int
+    end: int
+    lines: int
+    size: int
+
+
 def _node(text: str, rng: np.random.RandomState) -> Mask | None:
     """A node of a drawn type; with 0.8 and below 10 lines the whole of it, else any node of its subtree."""
-    root = trees.parse("python", text).root_node
-    size = len(text.encode("utf-8", "replace"))
-    found: dict[str, list[Node]] = {}
-    for node in trees.walk(root):
-        found.setdefault(node.type, []).append(node)
-    lists = [[n for kind in kinds for n in found.get(kind, [])] for _, kinds in WEIGHTS]
-    weights = np.array([w if nodes else 0.0 for (w, _), nodes in zip(WEIGHTS, lists, strict=True)])
+    nodes = _nodes(text)
+    lists = [[at for at, node in enumerate(nodes) if node.type in kinds] for _, kinds in WEIGHTS]
+    weights = np.array([w if places else 0.0 for (w, _), places in zip(WEIGHTS, lists, strict=True)])
     if not weights.any():
         return None
-    nodes = lists[int(rng.choice(len(lists), p=weights / weights.sum()))]
-    node = nodes[int(rng.randint(len(nodes)))]
-    lines = node.end_point[0] - node.start_point[0] + 1
-    if not (rng.random_sample() < WHOLE and lines < 10 and node.start_byte > 0 and node.end_byte < size):
-        below = list(trees.walk(node))
-        node = below[int(rng.randint(len(below)))]
-    start, end = _characters(text, node.start_byte, node.end_byte)
-    return Mask(level(node.type), start, end, node.type)
+    places = lists[int(rng.choice(len(lists), p=weights / weights.sum()))]
+    at = places[int(rng.randint(len(places)))]
+    node = nodes[at]
+    if not (rng.random_sample() < WHOLE and node.lines < 10 and node.start > 0 and node.end < len(text)):
+        node = nodes[at + int(rng.randint(node.size))]
+    return Mask(level(node.type), node.start, node.end, node.type)
 
 
-def _characters(text: str, *places: int) -> Iterator[int]:
-    """Places in the UTF-8 of a text as places in the text."""
-    if text.isascii():
-        yield from places
-        return
-    ends = np.cumsum([len(c.encode("utf-8", "replace")) for c in text]).tolist()
-    for place in places:
-        yield bisect.bisect_right(ends, place)
+@lru_cache(maxsize=64)
+def _nodes(text: str) -> tuple[_Node, ...]:
+    """The nodes of a Python text in the order of the text, so that a subtree is a run of them."""
+    found = list(trees.walk(trees.parse("python", text).root_node))
+    ends = None if text.isascii() else np.cumsum([len(c.encode("utf-8", "replace")) for c in text])
+    out: list[_Node] = []
+    for node in found:
+        places = (node.start_byte, node.end_byte)
+        start, end = places if ends is None else (int(p) for p in np.searchsorted(ends, places, side="right"))
+        out.append(_Node(node.type, start, end, node.end_point[0] - node.start_point[0] + 1, node.descendant_count))
+    return tuple(out)
