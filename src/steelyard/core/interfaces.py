@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,20 @@ class Built:
     cases: int
     dropped: Sequence[tuple[str, str]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def join_outputs(outputs: Mapping[str, str]) -> str:
+    """The output of a case that has parts: case id -> output, as JSON."""
+    return json.dumps(dict(outputs), ensure_ascii=False)
+
+
+def split_outputs(output: str) -> dict[str, str]:
+    """Case id -> output of a joint output; empty where it is none."""
+    try:
+        found = json.loads(output)
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 
 class Benchmark(Protocol):

@@ -67,12 +67,15 @@ class Case:
     payload: whatever the benchmark needs to measure or to prompt and score.
     attributes: JSON scalars one can filter by (`--where`).
     group: what the case shares with others (template, document, family); intervals resample groups.
+    parts: of a benchmark of text: cases whose outputs, of the same contender and trial, are together the output that is
+        scored here (interfaces.join_outputs). Nobody is asked for it a second time.
     """
 
     id: str
     payload: Any = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     group: str = ""
+    parts: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

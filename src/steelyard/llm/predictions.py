@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.core.errors import InputError, SteelyardError
-from steelyard.core.interfaces import Outcome
+from steelyard.core.interfaces import Outcome, join_outputs
 from steelyard.core.words import Case, Status
 
 ROUTES = {"solution": "chat", "completion": "completion", "output": ""}
@@ -85,6 +85,7 @@ def _prediction(line: bytes) -> Prediction:
 def match(cases: Sequence[Case], predictions: Sequence[Prediction], partial: bool) -> list[tuple[Case, Prediction]]:
     """Pair predictions with cases by id. Unknown ids, and missing ones unless `partial`, are an InputError naming them."""
     by_id = {case.id: case for case in cases}
+    predictions = [*predictions, *_joint(cases, predictions)]
     strange = [p.case for p in predictions if p.case not in by_id]
     if strange:
         shown = ", ".join(map(repr, strange[:5])) + (" ..." if len(strange) > 5 else "")
@@ -99,6 +100,18 @@ def match(cases: Sequence[Case], predictions: Sequence[Prediction], partial: boo
             "Add them, or score what is there with --partial.",
         )
     return [(by_id[p.case], p) for p in predictions]
+
+
+def _joint(cases: Sequence[Case], predictions: Sequence[Prediction]) -> list[Prediction]:
+    """For each case with parts and each trial: the joint output, where all of its parts have one."""
+    given = {(p.case, p.trial): p.output for p in predictions}
+    trials = sorted({p.trial for p in predictions})
+    return [
+        Prediction(case.id, trial, join_outputs({p.id: given[p.id, trial] for p in case.parts}), "")
+        for case in cases
+        for trial in trials
+        if case.parts and all((p.id, trial) in given for p in case.parts)
+    ]
 
 
 def score(

@@ -31,7 +31,7 @@ def _task(name: str) -> None:
             raise PrerequisiteError(str(error)) from error
         prompting = {k: v for k, v in options.items() if scopes.get(k) == "contender"}
         chosen = bridge.Chosen("", {}, {}, prompting, (), "")
-        cases = list(bench.cases(data))[:limit]
+        cases = [case for case in bench.cases(data) if not case.parts][:limit]
         return bridge.make_task(card, bench, cases, chosen, str(Spec(name, own)))
 
     globals()[name.replace("-", "_")] = benchmark_task

@@ -38,8 +38,8 @@ class Actor:
         self.worker.prepare()
         return _machine()
 
-    def run(self, case_id: str, contender: str, trial: int) -> Weight:
-        return self.worker.run(case_id, contender, trial)
+    def run(self, case_id: str, contender: str, trial: int, output: str | None = None) -> Weight:
+        return self.worker.run(case_id, contender, trial, output)
 
 
 class Cluster:
@@ -110,7 +110,7 @@ class Cluster:
         def launch(actor: Any, machine: str) -> None:
             if waiting:
                 cell = waiting.pop()
-                reference = actor.run.remote(cell.case.id, cell.contender, cell.trial)
+                reference = actor.run.remote(cell.case.id, cell.contender, cell.trial, cell.output)
                 running[reference] = (cell, actor, machine, time.time())
 
         def lost(actor: Any) -> None:

@@ -24,7 +24,7 @@ Done = tuple[Cell, Weight]
 def inline(worker: Worker, cells: Sequence[Cell]) -> Generator[Done, None, None]:
     """In this process: for Python objects, and for debugging."""
     for cell in cells:
-        yield cell, worker.run(cell.case.id, cell.contender, cell.trial)
+        yield cell, worker.run(cell.case.id, cell.contender, cell.trial, cell.output)
 
 
 class _Process:
@@ -68,7 +68,7 @@ class _Process:
             if connection is None:  # stopped meanwhile
                 raise EOFError
             started, begin = time.time(), time.perf_counter()
-            connection.send((cell.case.id, cell.contender, cell.trial))
+            connection.send((cell.case.id, cell.contender, cell.trial, cell.output))
             if connection.poll(timeout_s):
                 reply = _answer(connection)
                 assert isinstance(reply, Weight)

@@ -44,11 +44,12 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One measurement to take: a case, a contender (by name) and a trial."""
+    """One measurement to take: a case, a contender (by name) and a trial. output: where it is known already."""
 
     case: Case
     contender: str
     trial: int
+    output: str | None = None
 
 
 @dataclass

@@ -8,11 +8,11 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from steelyard.core.errors import InputError
-from steelyard.core.interfaces import Outcome
+from steelyard.core.interfaces import Outcome, join_outputs
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case, Direction, Kind, Measurement, Metric, Status
 from steelyard.weigh import executors
@@ -140,7 +140,9 @@ class _Session:
                     self._measure(list(order(plan, local, kept)))
                 for name in rest:
                     if plan.contenders[name].maker == "model":
-                        self._measure([Cell(case, name, t) for t in range(plan.trials) for case in kept])
+                        cells = [Cell(case, name, t) for t in range(plan.trials) for case in kept]
+                        self._measure([cell for cell in cells if not cell.case.parts])
+                        self._joint([cell for cell in cells if cell.case.parts])
             except KeyboardInterrupt:
                 self.report.stopped = True
             finally:
@@ -174,7 +176,7 @@ class _Session:
         self.progress.skip(len(cells) - len(todo))
         if not todo:
             return
-        if self.plan.contenders[todo[0].contender].maker == "model":
+        if self.plan.contenders[todo[0].contender].maker == "model" and todo[0].output is None:
             self._models(todo)
             return
         with closing(self._execute(todo)) as results:
@@ -235,6 +237,37 @@ class _Session:
             time_s=left,
             cell_timeout_s=self.budget.cell_timeout_s,
         )
+
+    def _joint(self, cells: list[Cell]) -> None:
+        """Score what a model gave for the parts of each case, now or in an earlier run; it is not asked again."""
+        ready = []
+        for cell in cells:
+            if self.plan.key(cell) in self.have:
+                ready.append(replace(cell, output=""))  # counted, and not measured again
+                continue
+            given = self._outputs(cell)
+            if lacking := [part.id for part in cell.case.parts if part.id not in given]:
+                why = f"has no output of {lacking[0]}, which is a part of {cell.case.id}"
+                self._record(cell, Weight(Outcome({}, Status.FAILED, why), 0.0, time.time()))
+            else:
+                ready.append(replace(cell, output=join_outputs(given)))
+        self._measure(ready)
+
+    def _outputs(self, cell: Cell) -> dict[str, str]:
+        """Case id -> the output that the pool has of each part, of the same contender, code and trial."""
+        who = self.plan.contenders[cell.contender]
+        sql = """
+            SELECT "case", artifacts FROM latest WHERE benchmark = $benchmark AND benchmark_version = $version
+            AND contender = $who AND contender_config = $config AND code_version = $code AND trial = $trial
+            AND list_contains($parts, "case") AND metric = $metric AND status = 'ok'
+        """
+        wanted = {
+            "benchmark": self.plan.card.name, "version": self.plan.version, "who": who.name, "config": who.config,
+            "code": self.plan.code_version(who), "trial": cell.trial, "parts": [part.id for part in cell.case.parts],
+            "metric": self.plan.card.primary.name,
+        }  # fmt: skip
+        keys = {r["case"]: json.loads(r["artifacts"]).get("output") for r in self.pool.query(sql, wanted).to_pylist()}
+        return {case: self.pool.get_blob(key).decode("utf-8", "replace") for case, key in keys.items() if key}
 
     def _record(self, cell: Cell, weight: Weight) -> None:
         self.pool.append(self._rows(cell, weight))

@@ -15,7 +15,7 @@ from typing import Any
 
 from steelyard import catalog
 from steelyard.core.errors import MissingError, SteelyardError
-from steelyard.core.interfaces import Outcome, Replay
+from steelyard.core.interfaces import Outcome, Replay, join_outputs
 from steelyard.core.spec import Spec, parse_spec
 from steelyard.core.words import Case, Status
 from steelyard.probe import machine
@@ -60,12 +60,15 @@ class Worker:
     _warm: set[tuple[str, str]] = field(default_factory=set)
     _refused: dict[str, Outcome] = field(default_factory=dict)
 
-    def run(self, case_id: str, contender: str, trial: int) -> Weight:
-        """Measure one cell. Whatever the contender does short of killing the process becomes an Outcome."""
+    def run(self, case_id: str, contender: str, trial: int, output: str | None = None) -> Weight:
+        """Measure one cell. Whatever the contender does short of killing the process becomes an Outcome.
+
+        output: what the contender gave, where that is known already (the joint output of a model).
+        """
         started = time.time()
         begin = time.perf_counter()
         try:
-            outcome = self._measure(case_id, contender, trial)
+            outcome = self._measure(case_id, contender, trial, output)
         except MissingError as error:
             if self.job.interface == "generator":
                 raise  # no sandbox, no library of the benchmark: nothing can be weighed, so nothing is recorded
@@ -87,9 +90,11 @@ class Worker:
         if not self.cases:
             self.cases = {case.id: case for case in self.bench.cases(self.job.data)}
 
-    def _measure(self, case_id: str, contender: str, trial: int) -> Outcome:
+    def _measure(self, case_id: str, contender: str, trial: int, output: str | None) -> Outcome:
         self.prepare()
         case = self.cases[case_id]
+        if output is not None:
+            return _checked(self._score(case, output))
         if contender in self._refused:
             return self._refused[contender]
         spec = parse_spec(contender)
@@ -111,15 +116,23 @@ class Worker:
 
         A reference or a replay that is an Outcome already stands for itself.
         """
-        if spec.name == "gold":
-            output = self.bench.reference(case)
-        elif isinstance(thing, Replay):
+        if isinstance(thing, Replay):
             output = self.bench.replay(thing.name, case, trial, **thing.options)
+        elif case.parts or spec.name != "gold":
+            output = self._answer(thing, spec, case, trial)
         else:
-            output = thing.answer(case, trial)
+            output = self.bench.reference(case)
         if not isinstance(output, str):
             return output
-        options = thing.score_options(case, trial) if hasattr(thing, "score_options") else {}
+        whole = hasattr(thing, "score_options") and not case.parts
+        return self._score(case, output, **(thing.score_options(case, trial) if whole else {}))
+
+    def _answer(self, thing: Any, spec: Spec, case: Case, trial: int) -> str:
+        if case.parts:
+            return join_outputs({part.id: self._answer(thing, spec, part, trial) for part in case.parts})
+        return str(self.bench.reference(case) if spec.name == "gold" else thing.answer(case, trial))
+
+    def _score(self, case: Case, output: str, **options: Any) -> Outcome:
         result = self.bench.score(case, output, **options)
         kept = dict(result.artifacts) if isinstance(result, Outcome) else {}
         kept.setdefault("output", output)

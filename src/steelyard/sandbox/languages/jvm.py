@@ -141,7 +141,7 @@ class JVM:
             "--limit-modules",
             modules + ",steelyard.runner",
             "--add-modules",
-            modules,
+            modules + (",jdk.unsupported" if runs and _unsafe(jars) else ""),
             "--module-path",
             ":".join(map(str, (runner() / "runner", *_PROBES))),
             "--add-opens",

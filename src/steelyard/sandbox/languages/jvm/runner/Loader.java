@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.net.URL;
 import java.net.URLConnection;
 import java.net.URLStreamHandler;
+import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Enumeration;
 import java.util.List;
@@ -44,14 +45,21 @@ final class Loader extends ClassLoader {
         return define(name, covered.contains(name) ? probes.instrument(name, bytes) : bytes);
     }
 
+    /** A resource is a file of the working folder, where it was put; a class file stands in memory only. */
     @Override
     protected URL findResource(String name) {
-        byte[] bytes = name.endsWith(".class")
-                ? classes.get(name.substring(0, name.length() - 6).replace('/', '.'))
-                : resources.get(name);
-        if (bytes == null) {
-            return null;
+        if (resources.containsKey(name)) {
+            try {
+                return Path.of(name).toUri().toURL();
+            } catch (IOException impossible) {
+                throw new IllegalStateException(impossible);
+            }
         }
+        byte[] bytes = name.endsWith(".class") ? classes.get(name.substring(0, name.length() - 6).replace('/', '.')) : null;
+        return bytes == null ? null : inMemory(name, bytes);
+    }
+
+    private static URL inMemory(String name, byte[] bytes) {
         try {
             return new URL("memory", "", -1, "/" + name, new URLStreamHandler() {
                 @Override

@@ -1,0 +1,76 @@
+"""From stages to metrics, and from the metrics of a contender to the figures that the paper prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from steelyard.benchmarks.code.testbench.cascade import STAGES
+from steelyard.benchmarks.code.testbench.published import Released
+from steelyard.stats.estimates import pass_at_k_estimate
+
+KS = (1, 5, 10)
+RATES = ("syntax_rate", "compile_rate", "pass_rate")
+
+
+def of_stage(stage: str) -> dict[str, float]:
+    """syntax_rate, compile_rate and pass_rate of one answer: 1 where it got past the check."""
+    reached = STAGES.index(stage)
+    return {name: float(reached > at) for at, name in enumerate(RATES)}
+
+
+def of_stages(record: Released, method: str, context: str, repair: str, trial: int) -> dict[str, float]:
+    """The same from released verdicts, with what the repair changed and what the context is worth over none.
+
+    gain_over_only: pass_rate less that of the answer of the same number to the method alone; the pairing is by number
+    only, so its mean over answers is what counts.
+    """
+    stages = record.before if repair == "none" else record.after
+    metrics = of_stage(stages[context, method][trial])
+    if repair != "none" and (context, method) in record.before:
+        before = of_stage(record.before[context, method][trial])
+        for name in RATES:
+            stage = name.removesuffix("_rate")
+            metrics[f"{stage}_gained"] = float(metrics[name] > before[name])
+            metrics[f"{stage}_lost"] = float(before[name] > metrics[name])
+        metrics["pass_gain"] = metrics["pass_rate"] - before["pass_rate"]
+    if context != "only" and ("only", method) in stages:
+        metrics["gain_over_only"] = metrics["pass_rate"] - of_stage(stages["only", method][trial])["pass_rate"]
+    return metrics
+
+
+def summarise(values: Any) -> dict[str, str | float]:
+    """values: as `summary` of a benchmark gets them. Counts are over answers, pass@k over methods with projects together."""
+    flags: dict[str, Mapping[str, Sequence[float]]] = {name: values(name, trials=True) for name in RATES}
+    passed = flags["pass_rate"]
+    if not flags["syntax_rate"]:
+        return {}
+    out: dict[str, str | float] = {}
+    for name, by_method in flags.items():
+        if by_method:
+            out[name.removesuffix("_rate").replace("pass", "accepted")] = _share(by_method)
+    if passed:
+        about = values.attributes("pass_rate")
+        project = [str(about[case].get("project", case)) for case in passed]
+        counts = [len(v) for v in passed.values()], [int(sum(v)) for v in passed.values()]
+        for k in KS:
+            found = pass_at_k_estimate(*counts, k, project)
+            out[f"pass@{k} by method"] = f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]" if found else "not available"
+    for name in ("class_coverage", "method_coverage", "method_coverage_of_all", "mutants_killed"):
+        by_answer = [x for v in values(name, trials=True).values() for x in v]
+        if by_answer:
+            out[f"mean {name.replace('_', ' ')}"] = f"{sum(by_answer) / len(by_answer):.3f} (n={len(by_answer)})"
+    for stage in ("syntax", "compile", "pass"):
+        gained, lost = (values(f"{stage}_{what}", trials=True) for what in ("gained", "lost"))
+        if gained:
+            out[f"repair, {stage}"] = f"+{_count(gained):.0f} -{_count(lost):.0f}"
+    return out
+
+
+def _count(flags: Mapping[str, Sequence[float]]) -> float:
+    return sum(sum(v) for v in flags.values())
+
+
+def _share(flags: Mapping[str, Sequence[float]]) -> str:
+    n = sum(len(v) for v in flags.values())
+    return f"{_count(flags):.0f}/{n} ({100 * _count(flags) / n:.2f} %)"
