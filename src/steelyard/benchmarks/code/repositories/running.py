@@ -83,7 +83,7 @@ def run_tests(
     """
     wanted = [t for t in tests if "::" in t]
     shown = _places(project)
-    order = {
+    order: dict[str, Any] = {
         "root": shown["project"], "roots": list(project.roots), "needs": [shown["needs"]] if project.needs else [],
         "tests": list(tests) or list(project.tests), "wanted": wanted, "changes": dict(changes or {}), "cover": list(cover),
         "reverse": reverse, "first": first, "test_s": test_s,
