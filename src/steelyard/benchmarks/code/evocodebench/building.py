@@ -32,6 +32,7 @@ _LEAST_WORDS = 4  # of a docstring that is to be the requirement
 _LEAST_LINES, _MOST_LINES = 3, 80
 _TRIES = 3  # functions tried for each that is wanted
 _COMPARED = 1  # functions a package whose selected tests are compared with all of them
+_POPULATION = 200  # functions of a package whose dependencies are looked up for the share of standalone ones
 _MOST_REACHING = 300  # tests: a function that more of them run is plumbing, and costs minutes to gate
 
 
@@ -122,23 +123,24 @@ def _package(name: str, plan: Plan, progress: Any) -> dict[str, Any]:
     code = static.Project.read(whole.root)
     older = _older_bodies(release, plan.since)
     population = [f for path in whole.sources for f in functions(path, whole.source(path))]
-    standalone = {_key(f): not _needs(code, f).project for f in population}
-    share = sum(standalone.values()) / max(1, len(population))
-    source |= {"functions": len(population), "standalone_share": round(share, 4)}
+    drawn = random.Random(f"{plan.seed}/{name}/share").sample(population, min(len(population), _POPULATION))
+    share = sum(not _needs(code, f).project for f in drawn) / max(1, len(drawn))
+    source |= {"functions": len(population), "looked_at": len(drawn), "standalone_share": round(share, 4)}
     cases: list[dict[str, Any]] = []
     tried = 0
     for function, reached in _candidates(whole, trace, population, plan, dropped):
         if len(cases) >= plan.limit or tried >= _TRIES * plan.limit:
             break
         alone = [case for case in cases if not any(case["dependency"].values())]
-        if standalone[_key(function)] and len(alone) > share * (len(cases) + 1):
+        needs = _needs(code, function)
+        if not needs.project and len(alone) > share * (len(cases) + 1):
             continue  # there are enough standalone ones: the slice keeps the share that the package has
         tried += 1
         gate = gates.gate(whole, function, reached, compare=len(cases) < _COMPARED)
         if gate.why:
             dropped.append((f"{name}: {function.qualname}", f"gate: {gate.why}"))
             continue
-        cases.append(_case(whole, function, gate, _needs(code, function), source, older))
+        cases.append(_case(whole, function, gate, needs, source, older))
         progress.advance(name, function.qualname, Status.OK)
     progress.skip(plan.limit - len(cases))
     if cases:
@@ -146,10 +148,6 @@ def _package(name: str, plan: Plan, progress: Any) -> dict[str, Any]:
     else:
         dropped.append((name, "no function of it became a sample"))
     return {"source": source, "cases": cases, "dropped": dropped}
-
-
-def _key(function: Function) -> str:
-    return f"{function.path}:{function.qualname}"
 
 
 def _needs(code: static.Project, function: Function) -> static.Dependencies:
