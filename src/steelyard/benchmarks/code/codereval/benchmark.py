@@ -1,13 +1,15 @@
-"""CoderEval: functions at six levels of dependency on the code around them; today its published verdicts."""
+"""CoderEval: functions at six levels of dependency on the code around them: published verdicts, and tasks that can be run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from steelyard.benchmarks.code.codereval import published
-from steelyard.core.errors import InputError, MissingError
+from steelyard.benchmarks.code.codereval import published, tasks
+from steelyard.benchmarks.code.codereval.tasks import Runnable
+from steelyard.benchmarks.code.options import Route, check_options
+from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.words import Case, Status
 
@@ -15,46 +17,82 @@ ONLY_VERDICTS = "only verdicts were published of this task: it cannot be run"
 
 
 class CoderEval:
-    """missing: a sample that the protocol asks for and nobody released counts as failed, or not at all (dropped)."""
+    """missing: a sample that the protocol asks for and nobody released counts as failed, or not at all (dropped).
 
-    def __init__(self, missing: published.Missing = "failed") -> None:
+    timeout: seconds for the tests of a task that is run.
+    """
+
+    own: ClassVar[Path] = Path(__file__).parent / "data"
+
+    def __init__(self, missing: published.Missing = "failed", timeout: float = 30.0) -> None:
         if missing not in ("failed", "dropped"):
             raise InputError(f"codereval: missing is {missing!r}.", "It may be failed or dropped.")
+        check_options(timeout=timeout)
         self.missing = missing
+        self.timeout = timeout
         self.facts: dict[str, float] = {}
 
     def cases(self, data: str | None = None) -> Iterable[Case]:
-        """The tasks of both languages. data: the released verdicts, a file or its folder.
+        """The tasks of both languages. data: the released verdicts (a file or its folder), or a folder with tasks that can
+        be run, such as the project's own, which are the default.
 
-        Raises InputError naming line and field, MissingError where there are no cases.
+        Raises InputError naming line or record and field, MissingError for a project that is not here.
         """
-        if data is None:
-            raise MissingError("codereval has no cases of its own.", "Give it the published verdicts: --data PATH.")
-        tasks = published.read_tasks(Path(data))
-        self.facts = published.facts(tasks)
-        for task in tasks:
-            about = {"language": task.language, "level": task.level, "standalone": task.standalone, "name": task.name}
-            yield Case(task.id, task, about | {"project": task.project}, group=task.project)
+        place = Path(data) if data is not None else self.own
+        found: Sequence[published.Task | Runnable]
+        if (place / tasks.NAME).is_file():
+            found = tasks.read_runnable(place)
+        else:
+            found = published.read_tasks(place)
+            self.facts = published.facts(found)
+        for task in found:
+            about = {"language": task.language, "level": task.level, "standalone": task.standalone}
+            if isinstance(task, Runnable):
+                more = {"name": task.function.name, "project": task.project.name}
+                about["computed_level"] = task.computed_level
+            else:
+                more = {"name": task.name, "project": task.project}
+            yield Case(task.id, task, about | more, group=more["project"])
 
     def contenders_in(self, data: str | None) -> list[str]:
-        """The published runs."""
-        tasks = published.read_tasks(Path(data)) if data is not None else []
-        runs = dict.fromkeys(run for task in tasks for run in task.runs)
+        """The published runs; of tasks that can be run the reference and no answer."""
+        if data is None or (Path(data) / tasks.NAME).is_file():
+            return ["gold", "empty"]
+        runs = dict.fromkeys(run for task in published.read_tasks(Path(data)) for run in task.runs)
         return [f"replay:{model}[prompt={prompt}]" for model, prompt in sorted(runs)]
 
-    def prompt(self, case: Case, prompt: str = "raw_docstring", **_: object) -> list[Message]:
-        raise InputError(f"{case.id}: {ONLY_VERDICTS}.", "Weigh the published runs: leave --with out.")
+    def prompt(self, case: Case, prompt: str = "raw_docstring", route: Route = "chat", **_: object) -> list[Message]:
+        """Signature and description: the original docstring, or an engineer's sentence (human_label)."""
+        check_options(route=route)
+        if not isinstance(case.payload, Runnable):
+            raise InputError(f"{case.id}: {ONLY_VERDICTS}.", "Weigh the published runs: leave --with out.")
+        return tasks.asked(case.payload, prompt, route)
 
-    def reference(self, case: Case, **_: object) -> Outcome:
-        """The tasks and samples there are, for there is no program."""
-        return Outcome(self.facts, Status.UNSUPPORTED, ONLY_VERDICTS)
+    def generation(self, **_: object) -> dict[str, object]:
+        """Nucleus sampling, ten samples (the temperature is from memory of the paper)."""
+        return {"temperature": 0.8, "top_p": 0.95, "max_tokens": 300}
+
+    def reference(self, case: Case, **_: object) -> str | Outcome:
+        """The function as it stands in its project; of a published task the tasks and samples there are."""
+        if not isinstance(case.payload, Runnable):
+            return Outcome(self.facts, Status.UNSUPPORTED, ONLY_VERDICTS)
+        return f"```python\n{case.payload.signature}{case.payload.body}\n```"
+
+    def program(self, case: Case, output: str, route: Route = "chat", **_: object) -> str:
+        """The body that an output gives the function."""
+        return tasks.body_of(case.payload, output, route).text
 
     def replay(self, name: str, case: Case, trial: int, prompt: str = "raw_docstring", **_: object) -> Outcome:
         """The published verdict on one sample."""
+        if isinstance(case.payload, Runnable):
+            raise InputError(f"{case.id} has no published verdicts.", "Give them: --data PATH of verdicts.jsonl.gz.")
         return published.replayed(case.payload, name, prompt, trial, self.missing)
 
-    def score(self, case: Case, output: str, **_: object) -> Outcome:
-        return Outcome({}, Status.UNSUPPORTED, ONLY_VERDICTS)
+    def score(self, case: Case, output: str, route: Route = "chat", **_: object) -> Outcome:
+        """The function put in its place and tested, and the share of the names of its context that it uses."""
+        if not isinstance(case.payload, Runnable):
+            return Outcome({}, Status.UNSUPPORTED, ONLY_VERDICTS)
+        return tasks.scored(case.payload, output, route, self.timeout)
 
     def summary(self, values: Any) -> list[dict[str, str | float]]:
         """pass@k by language and level, standalone against the rest, kinds of failures."""
