@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from steelyard.benchmarks.code.codereval import published, tasks
+from steelyard.benchmarks.code.codereval import census, published, tasks
 from steelyard.benchmarks.code.codereval.tasks import Runnable
 from steelyard.benchmarks.code.options import Route, check_options
 from steelyard.core.errors import InputError
@@ -19,17 +19,19 @@ ONLY_VERDICTS = "only verdicts were published of this task: it cannot be run"
 class CoderEval:
     """missing: a sample that the protocol asks for and nobody released counts as failed, or not at all (dropped).
 
-    timeout: seconds for the tests of a task that is run.
+    timeout: seconds for the tests of a task that is run. census: no tasks, but a case for each of some much-used packages
+    that is installed here: how many of its functions stand alone.
     """
 
     own: ClassVar[Path] = Path(__file__).parent / "data"
 
-    def __init__(self, missing: published.Missing = "failed", timeout: float = 30.0) -> None:
+    def __init__(self, missing: published.Missing = "failed", timeout: float = 30.0, census: bool = False) -> None:
         if missing not in ("failed", "dropped"):
             raise InputError(f"codereval: missing is {missing!r}.", "It may be failed or dropped.")
         check_options(timeout=timeout)
         self.missing = missing
         self.timeout = timeout
+        self.census = census
         self.facts: dict[str, float] = {}
 
     def cases(self, data: str | None = None) -> Iterable[Case]:
@@ -38,6 +40,10 @@ class CoderEval:
 
         Raises InputError naming line or record and field, MissingError for a project that is not here.
         """
+        if self.census:
+            for package in census.installed():
+                yield Case(package.name, package, {"project": package.name}, group=package.name)
+            return
         place = Path(data) if data is not None else self.own
         found: Sequence[published.Task | Runnable]
         if (place / tasks.NAME).is_file():
@@ -56,6 +62,8 @@ class CoderEval:
 
     def contenders_in(self, data: str | None) -> list[str]:
         """The published runs; of tasks that can be run the reference and no answer."""
+        if self.census:
+            return ["gold"]
         if data is None or (Path(data) / tasks.NAME).is_file():
             return ["gold", "empty"]
         runs = dict.fromkeys(run for task in published.read_tasks(Path(data)) for run in task.runs)
@@ -74,6 +82,10 @@ class CoderEval:
 
     def reference(self, case: Case, **_: object) -> str | Outcome:
         """The function as it stands in its project; of a published task the tasks and samples there are."""
+        if isinstance(case.payload, census.Package):
+            levels = case.payload.levels()
+            facts = {"non_standalone": census.share(levels), "functions": float(levels.total())}
+            return Outcome(facts, Status.UNSUPPORTED, "a package is no task: its functions were counted")
         if not isinstance(case.payload, Runnable):
             return Outcome(self.facts, Status.UNSUPPORTED, ONLY_VERDICTS)
         return f"```python\n{case.payload.signature}{case.payload.body}\n```"

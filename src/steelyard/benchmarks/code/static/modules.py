@@ -220,16 +220,9 @@ class Project:
         if path not in self.by_path:
             raise unknown("file", path, self.by_path)
         module = self.by_path[path]
-        body: list[ast.stmt] = module.tree.body
-        way: list[ast.ClassDef | Function] = []
-        for name in qualname.split("."):
-            inside = [n for n in statements(body) if isinstance(n, ast.ClassDef | Function)]
-            # the last definition wins at run time; of overloads and of a property's parts the first is meant
-            chosen = next((n for n in inside if n.name == name and not _is_alternative(n)), None)
-            if chosen is None:
-                raise unknown("definition", name, [n.name for n in inside], where=f"{path} ({qualname})")
-            way.append(chosen)
-            body = chosen.body
+        way = next(_ways(module.tree.body, qualname.split(".")), None)
+        if way is None:
+            raise unknown("definition", qualname, [name for name, _ in self.functions(path)], where=path)
         return module, way
 
     def functions(self, path: str) -> Iterator[tuple[str, Function]]:
@@ -284,6 +277,14 @@ def home(bindings: list[Member]) -> Member:
         m for m in bindings if m.method and m.method.name == "__init__"
     ]
     return (order or bindings)[0]
+
+
+def _ways(body: list[ast.stmt], names: list[str]) -> Iterator[list[ast.ClassDef | Function]]:
+    """The definitions that lead to a nested name; a name may be defined twice, with something inside one of them only."""
+    for node in statements(body):
+        if isinstance(node, ast.ClassDef | Function) and node.name == names[0] and not _is_alternative(node):
+            rest = _ways(node.body, names[1:]) if len(names) > 1 else iter([[]])
+            yield from ([node, *more] for more in rest)
 
 
 def first_parameter(method: Function) -> str:
