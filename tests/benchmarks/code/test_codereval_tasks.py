@@ -5,25 +5,26 @@ from collections import Counter
 
 import pytest
 
-from steelyard.benchmarks.code.codereval import census, tasks
+from steelyard.benchmarks.code.codereval import census, records, tasks
 from steelyard.benchmarks.code.codereval.benchmark import CoderEval
 from steelyard.benchmarks.code.codereval.published import LEVELS
 from steelyard.core.errors import InputError, MissingError
 from tests.conftest import need
 
 BENCH = CoderEval()
-CASES = {case.attributes["name"]: case for case in BENCH.cases()}
+CASES = {case.attributes["name"]: case for case in BENCH.cases() if case.attributes["language"] == "Python"}
 FREE = "    def free(self, days):\n        return [day for day in days if day not in self.bookings]\n"
 
 
 def test_the_classifier_finds_every_label():
     confusion = Counter((c.attributes["level"], c.attributes["computed_level"]) for c in CASES.values())
+    # labels were typed by hand before the classifier was run on them
     assert confusion == {(level, level): 3 for level in LEVELS}
 
 
 def test_the_oracle_context_is_in_the_reference():
     for case in CASES.values():
-        recall = tasks.recall(case.payload, case.payload.body)
+        recall = records.recall(case.payload.oracle, tasks.names_in(case.payload.body))
         assert recall.get("context_recall", 1.0) == 1.0, case.id
         assert ("context_recall" in recall) == (case.attributes["level"] != "self_contained")
 
@@ -99,8 +100,8 @@ def test_references_pass_and_nothing_does_not():
     ],
 )
 def test_bad_records_are_named(tmp_path, change, error, says):
-    records = json.loads((BENCH.own / tasks.NAME).read_text())["RECORDS"]
-    (tmp_path / tasks.NAME).write_text(json.dumps({"RECORDS": [records[0], records[1] | change]}))
+    own = json.loads((BENCH.own / tasks.NAME).read_text())["RECORDS"]
+    (tmp_path / tasks.NAME).write_text(json.dumps({"RECORDS": [own[0], own[1] | change]}))
     (tmp_path / "repositories").symlink_to(BENCH.own / "repositories")
     with pytest.raises(error) as raised:
         list(CoderEval().cases(str(tmp_path)))
@@ -119,3 +120,44 @@ def test_a_census_counts_functions_of_three_lines(tmp_path):
     levels = census.Package("toy", tmp_path).levels()
     assert levels == {"self_contained": 1, "slib_runnable": 1, "file_runnable": 1}
     assert census.share(levels) == pytest.approx(1 / 3)
+
+
+JAVA = {case.attributes["name"]: case for case in BENCH.cases() if case.attributes["language"] == "Java"}
+TOTAL = "    int sum = 0;\n    for (int n : crates.values()) { sum += n; }\n    return sum;\n"
+
+
+def judged(name, answer, **options):
+    from steelyard.sandbox.languages import java
+
+    if why := java.missing():
+        pytest.skip(why)
+    return BENCH.score(JAVA[name], answer, **options)
+
+
+def test_java_references_pass_and_nothing_does_not():
+    for name in ("reversedWords", "line"):
+        assert judged(name, BENCH.reference(JAVA[name])).metrics["pass_at_1"] == 1
+        assert judged(name, "").metrics["pass_at_1"] == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (f"```java\npublic int total() {{\n{TOTAL}}}\n```", "pass_at_1"),
+        (f"```java\nclass Cargo {{\n  private int other(int x) {{ return x; }}\n  public int total() {{\n{TOTAL}}}\n}}\n```", "pass_at_1"),
+        ("```java\nimport java.util.stream.*;\n\npublic int total() {\n  return crates.values().stream()"
+         ".collect(Collectors.summingInt(x -> x));\n}\n```", "pass_at_1"),
+        ("```java\npublic int total() {\n  return crates;\n}\n```", "compile_error"),
+        ("```java\npublic int total() {\n  return crates.size();\n}\n```", "execution_error"),
+        ("```java\npublic int sum() {\n  return 0;\n}\n```", "compile_error"),
+    ],
+)  # fmt: skip
+def test_a_java_method_is_found_compiled_and_run(answer, what):
+    metrics = judged("total", answer).metrics
+    assert [n for n in ("pass_at_1", "compile_error", "execution_error") if metrics[n]] == [what]
+
+
+def test_a_java_body_can_be_continued():
+    (message,) = BENCH.prompt(JAVA["total"], route="completion")
+    assert message.content.endswith("public int total() {\n")
+    assert judged("total", f"\n{TOTAL}}}\n\npublic int more() {{", route="completion").metrics["pass_at_1"] == 1

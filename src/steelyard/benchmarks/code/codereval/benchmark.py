@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from steelyard.benchmarks.code.codereval import census, published, tasks
+from steelyard.benchmarks.code.codereval import census, java_tasks, published, records, tasks
+from steelyard.benchmarks.code.codereval.java_tasks import JavaRunnable
 from steelyard.benchmarks.code.codereval.tasks import Runnable
 from steelyard.benchmarks.code.options import Route, check_options
 from steelyard.core.errors import InputError
@@ -14,6 +15,9 @@ from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.words import Case, Status
 
 ONLY_VERDICTS = "only verdicts were published of this task: it cannot be run"
+
+
+RUNNABLE = (Runnable, JavaRunnable)
 
 
 class CoderEval:
@@ -45,26 +49,25 @@ class CoderEval:
                 yield Case(package.name, package, {"project": package.name}, group=package.name)
             return
         place = Path(data) if data is not None else self.own
-        found: Sequence[published.Task | Runnable]
-        if (place / tasks.NAME).is_file():
-            found = tasks.read_runnable(place)
+        found: Sequence[published.Task | Runnable | JavaRunnable]
+        if _can_be_run(place):
+            found = _runnable(place)
         else:
             found = published.read_tasks(place)
             self.facts = published.facts(found)
         for task in found:
-            about = {"language": task.language, "level": task.level, "standalone": task.standalone}
-            if isinstance(task, Runnable):
-                more = {"name": task.function.name, "project": task.project.name}
+            about: dict[str, Any] = {"language": task.language, "level": task.level, "standalone": task.standalone}
+            about["name"] = task.name
+            about["project"] = task.project.name if isinstance(task, Runnable) else task.project
+            if not isinstance(task, published.Task):
                 about["computed_level"] = task.computed_level
-            else:
-                more = {"name": task.name, "project": task.project}
-            yield Case(task.id, task, about | more, group=more["project"])
+            yield Case(task.id, task, about, group=str(about["project"]))
 
     def contenders_in(self, data: str | None) -> list[str]:
         """The published runs; of tasks that can be run the reference and no answer."""
         if self.census:
             return ["gold"]
-        if data is None or (Path(data) / tasks.NAME).is_file():
+        if data is None or _can_be_run(Path(data)):
             return ["gold", "empty"]
         runs = dict.fromkeys(run for task in published.read_tasks(Path(data)) for run in task.runs)
         return [f"replay:{model}[prompt={prompt}]" for model, prompt in sorted(runs)]
@@ -72,9 +75,9 @@ class CoderEval:
     def prompt(self, case: Case, prompt: str = "raw_docstring", route: Route = "chat", **_: object) -> list[Message]:
         """Signature and description: the original docstring, or an engineer's sentence (human_label)."""
         check_options(route=route)
-        if not isinstance(case.payload, Runnable):
+        if not isinstance(case.payload, RUNNABLE):
             raise InputError(f"{case.id}: {ONLY_VERDICTS}.", "Weigh the published runs: leave --with out.")
-        return tasks.asked(case.payload, prompt, route)
+        return case.payload.asked(prompt, route)
 
     def generation(self, **_: object) -> dict[str, object]:
         """Nucleus sampling, ten samples (the temperature is from memory of the paper)."""
@@ -86,25 +89,25 @@ class CoderEval:
             levels = case.payload.levels()
             facts = {"non_standalone": census.share(levels), "functions": float(levels.total())}
             return Outcome(facts, Status.UNSUPPORTED, "a package is no task: its functions were counted")
-        if not isinstance(case.payload, Runnable):
+        if not isinstance(case.payload, RUNNABLE):
             return Outcome(self.facts, Status.UNSUPPORTED, ONLY_VERDICTS)
-        return f"```python\n{case.payload.signature}{case.payload.body}\n```"
+        return case.payload.reference
 
     def program(self, case: Case, output: str, route: Route = "chat", **_: object) -> str:
         """The body that an output gives the function."""
-        return tasks.body_of(case.payload, output, route).text
+        return str(case.payload.filled(output, route)[1])
 
     def replay(self, name: str, case: Case, trial: int, prompt: str = "raw_docstring", **_: object) -> Outcome:
         """The published verdict on one sample."""
-        if isinstance(case.payload, Runnable):
+        if isinstance(case.payload, RUNNABLE):
             raise InputError(f"{case.id} has no published verdicts.", "Give them: --data PATH of verdicts.jsonl.gz.")
         return published.replayed(case.payload, name, prompt, trial, self.missing)
 
     def score(self, case: Case, output: str, route: Route = "chat", **_: object) -> Outcome:
         """The function put in its place and tested, and the share of the names of its context that it uses."""
-        if not isinstance(case.payload, Runnable):
+        if not isinstance(case.payload, RUNNABLE):
             return Outcome({}, Status.UNSUPPORTED, ONLY_VERDICTS)
-        return tasks.scored(case.payload, output, route, self.timeout)
+        return case.payload.scored(output, route, self.timeout)
 
     def summary(self, values: Any) -> list[dict[str, str | float]]:
         """pass@k by language and level, standalone against the rest, kinds of failures."""
@@ -115,3 +118,16 @@ class CoderEval:
             return []
         absent = values("samples_missing") if self.missing == "failed" else {}
         return published.summarise(passes, values.attributes("pass_at_1"), absent, failures)
+
+
+def _can_be_run(place: Path) -> bool:
+    return (place / tasks.NAME).is_file() or (place / java_tasks.NAME).is_file()
+
+
+def _runnable(place: Path) -> list[Runnable | JavaRunnable]:
+    """The tasks of either language that a folder has."""
+    found: list[Runnable | JavaRunnable] = []
+    for name, read in ((tasks.NAME, tasks.read_python), (java_tasks.NAME, java_tasks.read_java)):
+        if (place / name).is_file():
+            found += read(place, records.read(place / name))
+    return found

@@ -58,7 +58,7 @@ class ExecRepoBench:
         from steelyard.benchmarks.code.execrepobench.building import find
 
         self.notes.clear()
-        place = Path(data) if data is not None else find(self.slice) if self.slice else self.own
+        place = Path(data) if data is not None else find(str(self.slice)) if self.slice else self.own
         found = gaps.read_gaps(place, self.notes)
         self.facts["samples"] = float(len(found))
         for gap in found:

@@ -213,17 +213,17 @@ class Project:
         return Thing("missing" if top in self._tops else "external", name)
 
     def find(self, path: str, qualname: str) -> tuple[Module, list[ast.ClassDef | Function]]:
-        """A function or class by its dotted name within a file, after the definitions that enclose it.
+        """A function, else a class, by its dotted name within a file, after the definitions that enclose it.
 
         Raises InputError naming the file and the nearest names.
         """
         if path not in self.by_path:
             raise unknown("file", path, self.by_path)
         module = self.by_path[path]
-        way = next(_ways(module.tree.body, qualname.split(".")), None)
-        if way is None:
+        ways = list(_ways(module.tree.body, qualname.split(".")))
+        if not ways:
             raise unknown("definition", qualname, [name for name, _ in self.functions(path)], where=path)
-        return module, way
+        return module, next((way for way in ways if isinstance(way[-1], Function)), ways[0])
 
     def functions(self, path: str) -> Iterator[tuple[str, Function]]:
         """(dotted name within the file, node) of each function and method of a file; not of those inside functions."""
