@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
+import statistics
+import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,12 +23,14 @@ from steelyard.benchmarks.code.evocodebench.samples import (
     read_samples,
     read_targets,
 )
+from steelyard.benchmarks.code.extract import Extraction
 from steelyard.benchmarks.code.options import Profile, Route, check_options
 from steelyard.benchmarks.code.repositories.running import TestRun, run_tests
 from steelyard.benchmarks.code.static import python as static
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.interfaces import Built, Message, Outcome
 from steelyard.core.words import Case, Status
+from steelyard.stats.domain_improvement import improvement
 from steelyard.stats.estimates import pass_at_k_estimate
 
 KS = (1, 3, 5, 10)
@@ -55,7 +61,7 @@ class EvoCodeBench:
             raise InputError("--data and the option slice both say where the samples are.", "Give one of the two.")
         folder = slices.find(self.slice) if self.slice else Path(data) if data is not None else self.own
         if has_completions(folder):
-            for target in read_targets(folder):
+            for target in _counted(read_targets(folder)):
                 kind = "method" if _is_method(target.namespace) else "function"
                 yield Case(target.namespace, target, {"module": target.namespace.partition(".")[0], "type": kind},
                            target.namespace.partition(".")[0])  # fmt: skip
@@ -84,7 +90,7 @@ class EvoCodeBench:
         """Greedy; the published sampled runs had temperature 0.4 and top_p 0.95."""
         return {"temperature": 0.0, "top_p": 1.0, "max_tokens": prompts.GENERATED}
 
-    def body(self, case: Case, output: str, route: Route = "chat") -> extraction.Body:
+    def body(self, case: Case, output: str, route: Route = "chat") -> Extraction:
         """The body in an answer, by the published rules."""
         if route == "completion":
             return extraction.of_base(output)
@@ -97,9 +103,12 @@ class EvoCodeBench:
     def reference(self, case: Case, route: Route = "chat", **_: object) -> str | Outcome:
         """An output that must score 1; an Outcome where the project is not here."""
         if isinstance(case.payload, Target):
-            return Outcome({}, Status.UNSUPPORTED, NOT_HERE)
+            return Outcome(case.payload.facts, Status.UNSUPPORTED, NOT_HERE)
         sample: Sample = case.payload
-        return sample.reference if route == "completion" else f"```python\n{sample.header}{sample.reference}```"
+        if route == "completion":
+            return sample.reference
+        code = f"{sample.header}{sample.reference}"  # the released parser reads no method that is still indented
+        return f"```python\n{textwrap.dedent(code) if self.profile == 'published' else code}```"
 
     def replay(self, name: str, case: Case, trial: int, setting: str = "", **_: object) -> str | Outcome:
         """The body published by a model in a setting: `replay:deepseek-33b[setting=local_infilling]`."""
@@ -128,17 +137,18 @@ class EvoCodeBench:
         """pass_at_1 and recall_at_1 of one answer (of published completions: what can be told without the project)."""
         _check(setting, route, fill)
         if isinstance(case.payload, Target):
-            return _of_text(extraction.Body(output, "published"))
+            return _of_text(output)
         sample: Sample = case.payload
         body = self.body(case, output, route)
-        parsed = not body.stub and extraction.parses(body.text)
-        metrics = {"parses": float(parsed), "stub": float(body.stub)}
+        stub = extraction.is_stub(body.text)
+        parsed = not stub and extraction.parses(body.text)
+        metrics = {"parses": float(parsed), "stub": float(stub), **self._facts(sample)}
         artifacts = {"program": body.text, "log": f"{body.rung}: {body.why}"}
         if sample.needed:
             metrics["recall_at_1"] = self._recall(sample, body.text) if parsed else 0.0
         if not parsed:
-            stage = "NoCode: the answer holds no body" if body.stub else "SyntaxError: the body does not parse"
-            return Outcome({"pass_at_1": 0.0, **metrics}, Status.OK, f"{stage} ({body.rung}: {body.why})", artifacts)
+            error = f"NoCode: {body.why}" if stub else f"SyntaxError: the body does not parse ({body.why})"
+            return Outcome({"pass_at_1": 0.0, **metrics}, Status.OK, error, artifacts)
         ran = self._run(sample, body.text)
         artifacts["log"] += f"\n{ran.log}"
         if ran.ours:
@@ -166,7 +176,7 @@ class EvoCodeBench:
             if other.contender not in ("gold", "empty")
         ]
         for name, own in domains.by_domain(values("pass_at_1"), of).items():
-            stands = domains.improvement(own, [r[name] for r in rivals if name in r])
+            stands = improvement(own, [r[name] for r in rivals if name in r])
             marks = [f"n={stands.n}", *(["too few"] if stands.few else [])]
             marks += (
                 [f"DSI {100 * stands.dsi:+.0f} %{f', {stands.kind}' if stands.kind else ''}"]
@@ -189,6 +199,16 @@ class EvoCodeBench:
             return building.rebuild(recipe, out, progress)
         plan = building.Plan(tuple(packages), since, until, limit, writer, labeller, seed)
         return building.build(plan, out, progress)
+
+    def _facts(self, sample: Sample) -> dict[str, float]:
+        """What is no property of the answer but of the sample: how standalone samples are drawn, what a prompt says."""
+        found = {}
+        if "population_standalone" in sample.facts:
+            found["standalone_excess"] = float(not sample.needed) - float(sample.facts["population_standalone"])
+        if sample.type == "method":
+            line = prompts.head(sample, self.profile == "published", chat=False)
+            found["literal_class"] = float(prompts.LITERAL in line)
+        return found
 
     def _file(self, sample: Sample, body: str) -> str:
         return replace_body(sample.source, sample.body, body, sample.indent)
@@ -224,6 +244,23 @@ def _sample(case: Case) -> Sample:
     return sample
 
 
+def _counted(targets: Sequence[Target]) -> list[Target]:
+    """The targets, each with what is true of all published completions together."""
+    greedy = {key for target in targets for key, bodies in target.completions.items() if len(bodies) == 1}
+    modules = Counter(target.namespace.partition(".")[0] for target in targets)
+    lost = [
+        sum(not extraction.parses(target.completions[key][0]) for target in targets if key in target.completions)
+        / len(targets)
+        for key in greedy
+    ]
+    facts = {
+        "samples": float(len(targets)), "models": float(len({model for _, model in greedy})), "runs": float(len(greedy)),
+        "largest_module": max(modules.values()) / len(targets),
+        "unparsable_median": statistics.median(lost) if lost else math.nan,
+    }  # fmt: skip
+    return [replace(target, facts={k: v for k, v in facts.items() if v == v}) for target in targets]
+
+
 def _is_method(namespace: str) -> bool:
     parts = namespace.split(".")
     return len(parts) > 2 and parts[-2][:1].isupper()
@@ -236,14 +273,14 @@ def _check(setting: str, route: str, fill: str) -> None:
             raise InputError(f"option {name!r} is {value!r}.", f"Here it may be {', '.join(known)}.")
 
 
-def _of_text(body: extraction.Body) -> Outcome:
-    """What a published body tells by itself: whether it parses, and whether its longest beginning that parses is not all of it."""
-    parsed = not body.stub and extraction.parses(body.text)
-    kept = "" if parsed or body.stub else extraction.mended(body.text)
+def _of_text(body: str) -> Outcome:
+    """What a published body tells by itself: whether it parses, and where not, whether a beginning of it does."""
+    parsed = extraction.parses(body)
     metrics = {
-        "parses": float(parsed), "stub": float(body.stub), "unparsable": float(not parsed), "mendable": float(bool(kept)),
+        "parses": float(parsed), "stub": float(extraction.is_stub(body)), "unparsable": float(not parsed),
+        "mendable": float(not parsed and bool(extraction.mended(body))),
     }  # fmt: skip
-    return Outcome(metrics, Status.OK, "" if parsed else "SyntaxError: the body does not parse", {"program": body.text})
+    return Outcome(metrics, Status.OK, "" if parsed else "SyntaxError: the body does not parse", {"program": body})
 
 
 def _of_texts(values: Mapping[str, Any]) -> dict[str, str | float]:

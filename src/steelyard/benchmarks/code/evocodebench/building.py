@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ _OPEN = re.compile(
 _LEAST_WORDS = 4  # of a docstring that is to be the requirement
 _LEAST_LINES, _MOST_LINES = 3, 80
 _TRIES = 3  # functions tried for each that is wanted
-_COMPARED = 2  # functions a package whose selected tests are compared with all of them
+_COMPARED = 1  # functions a package whose selected tests are compared with all of them
 _MOST_REACHING = 300  # tests: a function that more of them run is plumbing, and costs minutes to gate
 
 
@@ -93,8 +94,6 @@ def rebuild(recipe: str, out: Path | None, progress: Any) -> Built:
 
 
 def _digest(plan: Plan) -> str:
-    import hashlib
-
     return hashlib.sha256(repr(replace(plan, packages=())).encode()).hexdigest()[:8]
 
 
@@ -115,7 +114,7 @@ def _package(name: str, plan: Plan, progress: Any) -> dict[str, Any]:
         progress.skip(plan.limit)
         return {"source": {}, "cases": [], "dropped": [(name, error.what)]}
     dropped += [(f"{name}: {test}", f"test {why}") for test, why in trace.dropped.items()]
-    source = {
+    source: dict[str, Any] = {
         "name": release.name, "version": release.version, "file": release.file, "sha256": release.sha256,
         "uploaded": release.uploaded.isoformat(), "licence": whole.licence, "needs": environment.pins(whole),
         "folder": f"{release.name}-{release.version}",
@@ -326,5 +325,3 @@ def facts_of(whole: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> di
         "sources": list(whole["sources"]),
     }  # fmt: skip
 
-
-__all__ = ["Plan", "asdict", "build", "facts_of", "rebuild"]

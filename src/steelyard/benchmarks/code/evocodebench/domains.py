@@ -1,20 +1,15 @@
-"""The ten domains, a label by rules, and domain-specific improvement: where a model is better or worse than the others."""
+"""The ten domains, and a label by rules."""
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-from steelyard.stats.estimates import wilson
 
 DOMAINS = (
     "Scientific/Engineering", "Software Development", "Multimedia", "Database", "Internet", "Text Processing", "System",
     "Security", "Communications", "Utilities",
 )  # fmt: skip
-THRESHOLD = 0.10  # arXiv:2410.22821: better or worse than the others by more than this share
-FEW = 10  # samples: below, a label of a domain is marked
 _IMPORTS = {
     "Scientific/Engineering": "numpy scipy pandas math statistics fractions decimal cmath sympy networkx sklearn torch random",
     "Software Development": "ast inspect logging unittest pytest traceback dis importlib types typing abc functools",
@@ -76,41 +71,6 @@ def _modules(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.partition(".")[0])
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Improvement:
-    """How a model does in one domain. dsi: its score over the mean of the others', minus 1; None where theirs is 0.
-
-    low, high: 95 % interval of the score (Wilson). kind: comfort, strange, or "" in between. few: too few samples to rely on.
-    sure: the whole interval, too, lies beyond the threshold.
-    """
-
-    n: int
-    score: float
-    low: float
-    high: float
-    dsi: float | None
-    kind: str
-    few: bool
-    sure: bool
-
-
-def improvement(own: Sequence[float], others: Sequence[Sequence[float]], threshold: float = THRESHOLD) -> Improvement:
-    """DSI(m, d) = (S(m, d) - mean of the other models' S(., d)) / that mean (arXiv:2410.22821; formula from memory).
-
-    own, others: pass@k of each sample of the domain, of the model and of each other one. Raises ZeroDivisionError for no sample.
-    """
-    n, score = len(own), sum(own) / len(own)
-    low, high = wilson(sum(own), n)
-    rivals = [sum(other) / len(other) for other in others if other]
-    mean = sum(rivals) / len(rivals) if rivals else 0.0
-    if not mean:
-        return Improvement(n, score, low, high, None, "", n < FEW, False)
-    dsi, ends = score / mean - 1.0, (low / mean - 1.0, high / mean - 1.0)
-    kind = "comfort" if dsi > threshold else "strange" if dsi < -threshold else ""
-    sure = (kind == "comfort" and ends[0] > threshold) or (kind == "strange" and ends[1] < -threshold)
-    return Improvement(n, score, low, high, dsi, kind, n < FEW, sure)
 
 
 def by_domain(values: Mapping[str, float], domain_of: Mapping[str, str]) -> dict[str, list[float]]:

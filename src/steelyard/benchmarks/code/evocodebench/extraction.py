@@ -4,64 +4,60 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from typing import Literal
+
+from steelyard.benchmarks.code.extract import Extraction
 
 STUB = "    pass\n"
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """text: the lines of the body, at whatever margin. rung: which rule found it; why: what it did."""
-
-    text: str
-    rung: str
-    why: str = ""
-
-    @property
-    def stub(self) -> bool:
-        return not self.text.strip() or self.text.strip() == "pass"
-
-
-def of_chat(answer: str, name: str, published: bool = False) -> Body:
-    """The body of `name` in a chat answer (process_completion.py of EvoCodeBench).
+def of_chat(answer: str, name: str, published: bool = False) -> Extraction:
+    """The body of `name` in a chat answer (process_completion.py of EvoCodeBench), at whatever margin.
 
     The first fenced block (all of the answer without one). Where it defines `name`: that function's body without its
     docstring, behind every import of the block. Else its lines while they are indented at least as the first.
     published: the block is always the first one, and a definition that does not parse is lost (a stub). Sound: the first
-    block that defines `name` goes before, and of a definition that does not parse the lines are taken as they stand.
+    block that defines `name` goes before, tabs are four blanks, and of a definition that does not parse the lines are taken.
     """
-    blocks = _FENCE.findall(answer) or [answer]
+    blocks = _FENCE.findall(answer)
+    rung: Literal["fence", "heuristic"] = "fence" if blocks else "heuristic"
     defines = re.compile(rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(name)}[ \t]*\(", re.MULTILINE)
-    block = blocks[0]
+    block = (blocks or [answer])[0]
     if not published:
         block = next((b for b in blocks if defines.search(b)), block)
         block = block.expandtabs(4) if re.search(r"^ *\t", block, re.MULTILINE) else block
-    found = defines.search(block) if not published else f"def {name}(" in block
+    found = defines.search(block)
     if not found:
-        return Body(_indented_lines(block), "lines", "the answer does not define the function: its indented lines")
+        return _taken(_indented_lines(block), rung, "the answer does not define the function: its indented lines")
     tree, code = _parsed(block, published)
     if tree is None:
-        if published or isinstance(found, bool):
-            return Body(STUB, "stub", "the definition in the answer does not parse")
-        return Body(
-            _below(block[found.start() :]), "torn definition", "it does not parse: the lines below its signature"
+        if published:
+            return Extraction(STUB, "none", "the definition in the answer does not parse")
+        return _taken(
+            _below(block[found.start() :]), rung, "the definition does not parse: the lines below its signature"
         )
     node = next(
         (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == name), None
     )
-    if node is None:
-        return Body(STUB, "stub", "the answer does not define the function")
-    return Body(
-        _body_of(node, code, _imports(tree, node, code, published)),
-        "function",
-        "the body of the function in the answer",
-    )
+    if node is None:  # it stands in a text
+        return Extraction(STUB, "none", "the answer does not define the function")
+    text = _body_of(node, code, _imports(tree, node, published))
+    return _taken(text, rung, "the body of the function in the answer")
 
 
-def of_base(completion: str) -> Body:
+def of_base(completion: str) -> Extraction:
     """The body that a base model wrote: its lines while they are indented at least as the first that is not blank."""
-    return Body(_indented_lines(completion), "lines", "the lines while they are indented as the first")
+    return _taken(_indented_lines(completion), "heuristic", "the lines while they are indented as the first")
+
+
+def is_stub(body: str) -> bool:
+    """Whether a body is nothing, or only pass."""
+    return body.strip() in ("", "pass")
+
+
+def _taken(text: str, rung: Literal["fence", "heuristic"], why: str) -> Extraction:
+    return Extraction(STUB, "none", "the answer holds no body") if is_stub(text) else Extraction(text, rung, why)
 
 
 def parses(body: str) -> bool:
@@ -110,7 +106,7 @@ def _body_of(node: ast.FunctionDef | ast.AsyncFunctionDef, code: str, imports: l
     return "\n".join([*(f"{margin}{statement}" for statement in imports), *text]) + "\n"
 
 
-def _imports(tree: ast.Module, node: ast.AST, code: str, published: bool) -> list[str]:
+def _imports(tree: ast.Module, node: ast.AST, published: bool) -> list[str]:
     """Every import statement of the block; those that stand in the body already need not go before it (sound)."""
     inside = set() if published else {id(n) for n in ast.walk(node)}
     found = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and id(n) not in inside]

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from steelyard.benchmarks.code.assemble import reindented
 from steelyard.benchmarks.code.records import Record, read_records
 from steelyard.benchmarks.code.repositories import environment, project
-from steelyard.benchmarks.code.repositories.functions import text_of
+from steelyard.benchmarks.code.repositories.functions import functions, text_of
 from steelyard.benchmarks.code.repositories.project import Project
 from steelyard.core.errors import InputError, MissingError
 
@@ -79,16 +80,34 @@ class Sample:
         """The signature as it stands in the file."""
         return text_of(self.source, *self.signature)
 
+    def query(self) -> str:
+        """The qualified name, the signature and the requirement."""
+        return f"{self.qualname}\n{self.header}{self.functionality}\n{self.arguments}"
+
+    def neighbours(self) -> list[tuple[str, str]]:
+        """The other functions of the project: (name, signature and docstring; the function under this one's name)."""
+        found = []
+        for path in self.project.sources:
+            source = self.project.source(path)
+            for near in functions(path, source):
+                if (path, near.body) != (self.path, self.body):
+                    about = f"{near.qualname}\n{text_of(source, *near.signature)}{near.docstring}"
+                    found.append(
+                        (about, f"```python\n{self.header}{reindented(text_of(source, *near.body), self.indent)}```")
+                    )
+        return found
+
 
 @dataclass(frozen=True)
 class Target:
     """A function of which only the name is known: completions were published, the project was not.
 
-    completions: (setting, model) -> bodies, one a sample drawn.
+    completions: (setting, model) -> bodies, one a sample drawn. facts: what is true of all completions together.
     """
 
     namespace: str
     completions: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_samples(folder: Path, notes: list[str]) -> list[Sample]:

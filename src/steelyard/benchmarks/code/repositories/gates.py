@@ -43,7 +43,7 @@ def gate(
     function: Function,
     reached: Mapping[str, set[int]],
     most: int = 20,
-    tried: int = 5,
+    tried: int = 4,
     compare: bool = False,
     wall_s: float = 60.0,
 ) -> Gate:

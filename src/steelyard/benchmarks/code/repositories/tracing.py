@@ -115,7 +115,8 @@ def select(reached: Mapping[str, set[int]], most: int) -> list[str]:
 
     reached: test -> lines of the body that it runs.
     """
-    left, chosen = {name: set(lines) for name, lines in reached.items()}, []
+    left = {name: set(lines) for name, lines in reached.items()}
+    chosen: list[str] = []
     covered: set[int] = set()
     while left and len(chosen) < most:
         best = max(left, key=lambda name: len(left[name] - covered))
