@@ -19,6 +19,11 @@ def of_stage(stage: str) -> dict[str, float]:
     return {name: float(reached > at) for at, name in enumerate(RATES)}
 
 
+def gains(stage: str, before: float, after: float) -> dict[str, float]:
+    """What a repair did to one answer at one stage."""
+    return {f"{stage}_gained": float(after > before), f"{stage}_lost": float(before > after)}
+
+
 def of_stages(record: Released, method: str, context: str, repair: str, trial: int) -> dict[str, float]:
     """The same from released verdicts, with what the repair changed and what the context is worth over none.
 
@@ -30,9 +35,7 @@ def of_stages(record: Released, method: str, context: str, repair: str, trial: i
     if repair != "none" and (context, method) in record.before:
         before = of_stage(record.before[context, method][trial])
         for name in RATES:
-            stage = name.removesuffix("_rate")
-            metrics[f"{stage}_gained"] = float(metrics[name] > before[name])
-            metrics[f"{stage}_lost"] = float(before[name] > metrics[name])
+            metrics |= gains(name.removesuffix("_rate"), before[name], metrics[name])
         metrics["pass_gain"] = metrics["pass_rate"] - before["pass_rate"]
     if context != "only" and ("only", method) in stages:
         metrics["gain_over_only"] = metrics["pass_rate"] - of_stage(stages["only", method][trial])["pass_rate"]
@@ -51,7 +54,8 @@ def summarise(values: Any) -> dict[str, str | float]:
             out[name.removesuffix("_rate").replace("pass", "accepted")] = _share(by_method)
     if passed:
         about = values.attributes("pass_rate")
-        project = [str(about[case].get("project", case)) for case in passed]
+        project = [str(about[case]["project"]) for case in passed]
+        project = project if len(set(project)) > 1 else list(passed)
         counts = [len(v) for v in passed.values()], [int(sum(v)) for v in passed.values()]
         for k in KS:
             found = pass_at_k_estimate(*counts, k, project)
