@@ -154,27 +154,23 @@ class TestBench:
             return Outcome(parsed.metrics, Status.UNSUPPORTED, f"not runnable here: {why}", parsed.artifacts)
         metrics, artifacts = dict(parsed.metrics), dict(parsed.artifacts)
         after = artifacts["program"]
-        judged = self._judge(method, after)
+        judged = self._judge(method, after, self.mutants)
         before = self._judge(method, text) if repair != "none" else judged
         if judged.broken or before.broken:
             return Outcome({}, Status.FAILED, f"runner: {judged.why or before.why}", artifacts)
-        metrics |= of_stage(judged.stage) | {"tests": float(judged.tests)}
+        metrics |= of_stage(judged.stage) | judged.metrics
+        metrics["method_coverage_of_all"] = metrics.get("method_coverage", 0.0)
         if repair != "none":
             first, last = of_stage(before.stage), of_stage(judged.stage)
             for stage in ("syntax", "compile", "pass"):
                 metrics |= gains(stage, first[f"{stage}_rate"], last[f"{stage}_rate"])
-        if judged.stage == ACCEPT:
-            metrics |= cascade.coverage(method, judged)
-            if self.mutants:
-                counts, alive = cascade.killed(method, judged, self.profile, self.mutants, self.timeout)
-                metrics |= counts
-                artifacts["survivors"] = alive
-        metrics["method_coverage_of_all"] = metrics.get("method_coverage", 0.0)
+        if judged.survivors:
+            artifacts["survivors"] = judged.survivors
         said = "" if judged.stage == ACCEPT else f"{judged.stage}: {judged.why}".removesuffix(": ")
         return Outcome(metrics, Status.OK, said, artifacts)
 
-    def _judge(self, method: Method, text: str) -> Judged:
-        return cascade.judge(method, text, self.profile, self.timeout)
+    def _judge(self, method: Method, text: str, mutants: int = 0) -> Judged:
+        return cascade.judge(method, text, self.profile, self.timeout, mutants)
 
     def _repaired(self, method: Method, text: str, repair: str) -> Repaired:
         if repair in ("released", "fixed"):
