@@ -16,6 +16,7 @@ _WEIGH, _ASK, _LOOK = "Weigh", "Ask what was measured", "Look around"
 COMMANDS = {
     "list": (_LOOK, "list_"), "show": (_LOOK, "show"), "doctor": (_LOOK, "doctor"), "models": (_LOOK, "models"),
     "pool": (_LOOK, "pool"), "run": (_WEIGH, "run"), "score": (_WEIGH, "score"), "import": (_WEIGH, "import_"),
+    "build": (_WEIGH, "build"),
     "compare": (_ASK, "compare"), "rank": (_ASK, "rank"), "agree": (_ASK, "agree"), "gain": (_ASK, "gain"),
     "select": (_ASK, "select"), "profile": (_ASK, "profile"), "claims": (_ASK, "claims"), "papers": (_ASK, "papers"),
     "report": (_ASK, "report"), "digest": (_ASK, "digest"), "view": (_ASK, "view"),

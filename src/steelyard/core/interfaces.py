@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from steelyard.core.spec import Value
@@ -80,6 +81,20 @@ class Replay:
 
     def score_options(self, case: Case, trial: int) -> Mapping[str, Value]:
         return self.options
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What `build` of a benchmark made: new cases from real sources.
+
+    folder: where the data are, to be given to `--data`. cases: how many. dropped: (what, why) of all that became no case.
+    facts: what a reader must know of them (period, sources with their sha256, who wrote the texts), as JSON.
+    """
+
+    folder: Path
+    cases: int
+    dropped: Sequence[tuple[str, str]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def join_outputs(outputs: Mapping[str, str]) -> str:

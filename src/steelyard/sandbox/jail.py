@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ class Jail:
 
     packages: a folder of Python packages that programs may import (read-only); None for the standard library alone.
     readable: more host paths that programs may read (toolchains), at their own place.
+    mounts: place inside (below /run) -> host folder to show there, read-only, wherever it lies here (/tmp is hidden).
+    preload: modules out of `packages`, beside those that programs import most, that every program finds imported.
     processor: where the zygote itself stays, so that a fork finds its memory near; programs may run on all.
     keep: files in /tmp stay from one program to the next, up to tmp_bytes together.
     line: a socket that a resident program (`command_in(..., resident=True)`) finds as its descriptor 3.
@@ -88,6 +90,8 @@ class Jail:
         tmp_bytes: int = 0,
         processor: int | None = None,
         line: socket.socket | None = None,
+        preload: Sequence[str] = (),
+        mounts: Mapping[str, Path] | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -99,6 +103,7 @@ class Jail:
             "processor": processor,
             "tmp_bytes": tmp_bytes,
             "preload": PRELOAD,
+            "preload_packages": list(preload),
             "user": USER,
             "line": line.fileno() if line else None,
         }
@@ -111,7 +116,7 @@ class Jail:
             if jailed:
                 hello |= {"tmp": "/tmp", "packages": [PACKAGES] if packages else []}
                 command = [os.path.realpath(sys.executable), *flags, f"{TOOLS}/zygote.py", str(theirs.fileno())]
-                self._process = self._wrap(command, [theirs.fileno(), *lines], packages, readable)
+                self._process = self._wrap(command, [theirs.fileno(), *lines], packages, readable, mounts or {})
             else:
                 self._folder = tempfile.TemporaryDirectory(prefix="steelyard-")
                 hello |= {"tmp": self._folder.name, "packages": [str(packages)] if packages else []}
@@ -140,7 +145,12 @@ class Jail:
         self.python: str = ready["ready"]
 
     def _wrap(
-        self, command: list[str], channels: Sequence[int], packages: Path | None, readable: Sequence[Path]
+        self,
+        command: list[str],
+        channels: Sequence[int],
+        packages: Path | None,
+        readable: Sequence[Path],
+        mounts: Mapping[str, Path],
     ) -> subprocess.Popen[bytes]:
         """Start `command` under bubblewrap, with the descriptors `channels`."""
         root = os.getuid() == 0
@@ -187,6 +197,8 @@ class Jail:
             arguments += ["--ro-bind", str(packages), PACKAGES]
             if (packages / "steelyard").is_dir():  # what we know about tests is not for programs
                 arguments += ["--tmpfs", f"{PACKAGES}/steelyard", "--remount-ro", f"{PACKAGES}/steelyard"]
+        for place, folder in mounts.items():
+            arguments += ["--ro-bind", str(folder), place]
         for name, text in files.items():
             fd = os.memfd_create(name)
             os.write(fd, text.encode())

@@ -25,7 +25,9 @@ class Sandbox:
 
     isolation: "bubblewrap", or "none" for code you trust: limits and kills only, no jail. jobs: programs at once.
     packages: a folder of Python packages programs may import; by default those of this interpreter; None for none.
-    readable: more host paths to show, read-only. A context manager; every method may be called from several threads.
+    readable: more host paths to show, read-only. preload: modules of `packages` that programs find imported: trusted ones
+    only, for they are imported with the jail's own rights. mounts: place inside, below /run -> host folder to show there,
+    read-only (with isolation="none" it is not there). A context manager; every method may be called from several threads.
     Raises MissingError where bubblewrap is missing or cannot make a jail: it never runs a program without one unasked.
     """
 
@@ -35,6 +37,8 @@ class Sandbox:
         jobs: int | None = None,
         packages: Path | None = site_packages(),
         readable: Sequence[Path] = (),
+        preload: Sequence[str] = (),
+        mounts: Mapping[str, Path] | None = None,
     ) -> None:
         if isolation not in ("bubblewrap", "none"):
             raise InputError(f"unknown isolation {isolation!r}.", 'Known: "bubblewrap", "none".')
@@ -43,7 +47,9 @@ class Sandbox:
         self.isolation = isolation
         self.jobs = jobs or len(os.sched_getaffinity(0))
         processors = itertools.cycle(sorted(os.sched_getaffinity(0)))
-        self._start: Callable[[], Jail] = lambda: Jail(isolation, packages, readable, processor=next(processors))
+        self._start: Callable[[], Jail] = lambda: Jail(
+            isolation, packages, readable, processor=next(processors), preload=preload, mounts=mounts
+        )
         self._idle: list[Jail] = []
         self._running = 0
         self._alone = False

@@ -68,6 +68,8 @@ class Zygote:
             importlib.import_module(name)
         sys.path[0] = self.jail["tmp"]
         sys.path += self.jail["packages"]
+        for name in self.jail["preload_packages"]:
+            importlib.import_module(name)
         del sys.modules["inmate"], sys.modules["watcher"]
         self.jail["processors"] = os.sched_getaffinity(0)
         if self.jail["processor"] is not None:

@@ -44,7 +44,7 @@ def of_stages(record: Released, method: str, context: str, repair: str, trial: i
 
 def summarise(values: Any) -> dict[str, str | float]:
     """values: as `summary` of a benchmark gets them. Counts are over answers, pass@k over methods with projects together."""
-    flags: dict[str, Mapping[str, Sequence[float]]] = {name: values(name, trials=True) for name in RATES}
+    flags: dict[str, Mapping[str, Sequence[float]]] = {name: values.trials(name) for name in RATES}
     passed = flags["pass_rate"]
     if not flags["syntax_rate"]:
         return {}
@@ -60,14 +60,14 @@ def summarise(values: Any) -> dict[str, str | float]:
         counts = [len(v) for v in passed.values()], [int(sum(v)) for v in passed.values()]
         each = [pass_at_k_estimate(*counts, k, groups) for k in KS]
         out["pass@1/5/10"] = " / ".join(f"{e.value:.3f}" if e else "n/a" for e in each)
-    covered = [_mean(values(name, trials=True)) for name in ("method_coverage", "method_coverage_of_all")]
+    covered = [_mean(values.trials(name)) for name in ("method_coverage", "method_coverage_of_all")]
     if covered[1] is not None:
         shown = "none accepted" if covered[0] is None else f"{covered[0]:.3f}"
         out["method lines, accepted / all"] = f"{shown} / {covered[1]:.3f}"
-    if (kills := _mean(values("mutants_killed", trials=True))) is not None:
+    if (kills := _mean(values.trials("mutants_killed"))) is not None:
         out["mutants killed"] = f"{kills:.3f}"
     changes = {
-        s: [_count(values(f"{s}_{what}", trials=True)) for what in ("gained", "lost")]
+        s: [_count(values.trials(f"{s}_{what}")) for what in ("gained", "lost")]
         for s in ("syntax", "compile", "pass")
     }
     if values("syntax_gained"):

@@ -1,0 +1,1 @@
+"""Source distributions of the package index as repositories: fetched, unpacked, tested in the sandbox, gated."""

@@ -1,0 +1,408 @@
+"""Reads a Python function and says what its names stand for: scopes, imports, members and plain type inference."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from steelyard.benchmarks.code.static import modules
+from steelyard.benchmarks.code.static.modules import Function, Member, Module, Project, Thing, members_of
+from steelyard.benchmarks.code.static.scopes import COMPREHENSIONS, Candidate, bound, bound_by_target
+
+_DEEPEST = 6  # inferences that rest on another: what lies deeper is left unknown
+_INNER = {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Awaitable"}
+_MANY = {
+    "list", "set", "frozenset", "tuple", "deque", "List", "Set", "FrozenSet", "Tuple", "Deque", "Sequence", "Iterable",
+    "Iterator", "Collection", "MutableSequence", "Generator", "AsyncIterator", "AsyncIterable",
+}  # fmt: skip
+_TABLES = {"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "DefaultDict", "OrderedDict"}
+LOCAL = Thing("local")
+
+
+class Reader:
+    """Walks one function (the last of `way`) with `body` as its body, noting each thing that it uses."""
+
+    def __init__(
+        self, project: Project, module: Module, way: list[ast.ClassDef | Function], body: list[ast.stmt], depth: int = 0
+    ) -> None:
+        self.project, self.module, self.depth, self.body = project, module, depth, body
+        self.noted: set[Thing] = set()
+        self.lost: set[str] = set()
+        self.uses_self = False
+        self.cls: Thing | None = None
+        self.function = way[-1] if way and isinstance(way[-1], Function) else None
+        self._quiet = 0
+        self._pending: set[int] = set()
+        self._scopes: list[dict[str, list[Candidate]]] = []
+        self._me = ""
+        name = module.name
+        for outer in way[:-1] if self.function else way:
+            name = f"{name}.{outer.name}"
+            if isinstance(outer, Function):  # a closure: its names are the file's, from where the target stands
+                enclosing = bound(outer.body, outer.args)
+                self._scopes.append({n: [("thing", Thing("variable", f"{name}.{n}", module))] for n in enclosing})
+                self.cls = None
+            else:
+                owner = self.cls
+                self.cls = Thing("class", name, module, outer, owner=owner)
+        if self.function is not None:
+            self._scopes.append(bound(body, self.function.args))
+            if self.cls is not None and (me := modules.first_parameter(self.function)):
+                self._me = me
+                self._scopes[-1][me] = [("thing", Thing("instance", type=self.cls))]
+
+    def read(self, signature: bool) -> None:
+        """Note what the body uses and, with `signature`, decorators, defaults and annotations."""
+        if signature and self.function is not None:
+            inner, self._scopes = self._scopes, self._scopes[:-1]
+            for node in (*self.function.decorator_list, self.function.args, self.function.returns):
+                self._visit(node)
+            self._scopes = inner
+        for statement in self.body:
+            self._visit(statement)
+
+    def infer(self, node: ast.expr) -> Thing | None:
+        """What an expression stands for, noting nothing."""
+        self._quiet += 1
+        try:
+            return self._eval(node)
+        finally:
+            self._quiet -= 1
+
+    def _note(self, thing: Thing | None) -> None:
+        if thing is None or self._quiet or not thing.namespace or thing.kind in ("instance", "many", "super"):
+            return
+        if thing.owner is not None and self.function is not None and isinstance(thing.owner.node, ast.ClassDef):
+            bindings = members_of(self.project, thing.owner.node).get(thing.namespace.rpartition(".")[2], [])
+            if bindings and modules.home(bindings).method is self.function:
+                return  # a field that this function introduces
+        self.noted.add(Thing(thing.kind, thing.namespace, thing.module, None, None, thing.owner))
+
+    def _visit(self, node: ast.AST | None) -> None:
+        """Note everything below a statement or another part that is no expression."""
+        if node is None:
+            return
+        if isinstance(node, ast.expr):
+            self._note(self._eval(node))
+        elif isinstance(node, Function):
+            for part in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults):
+                self._visit(part)
+            with self._scope(bound(node.body, node.args)):
+                for statement in node.body:
+                    self._visit(statement)
+        elif isinstance(node, ast.ClassDef):
+            for part in (*node.decorator_list, *node.bases, *node.keywords):
+                self._visit(part)
+            with self._scope(bound(node.body)):
+                for statement in node.body:
+                    self._visit(statement)
+        elif isinstance(node, ast.AnnAssign):  # annotations of local names are never evaluated
+            self._visit(node.target)
+            self._visit(node.value)
+        elif isinstance(node, ast.arg):
+            self._annotation_names(node.annotation)
+        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal):
+            for child in ast.iter_child_nodes(node):
+                self._visit(child)
+
+    def _annotation_names(self, node: ast.expr | None) -> None:
+        """Note the names of an annotation, which may be a string."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node = _parsed(node.value)
+        self._visit(node)
+
+    @contextmanager
+    def _scope(self, names: dict[str, list[Candidate]]) -> Iterator[None]:
+        self._scopes.append(names)
+        try:
+            yield
+        finally:
+            self._scopes.pop()
+
+    def _eval(self, node: ast.expr) -> Thing | None:
+        """What an expression stands for; the parts that it is made of are noted, itself is not yet."""
+        if isinstance(node, ast.Name):
+            return self._name(node)
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node)
+        if isinstance(node, ast.Call):
+            return self._call(node)
+        if isinstance(node, COMPREHENSIONS):
+            return self._comprehension(node)
+        if isinstance(node, ast.Lambda):
+            for part in (*node.args.defaults, *node.args.kw_defaults):
+                self._visit(part)
+            with self._scope(bound([], node.args)):
+                self._visit(node.body)
+            return None
+        if isinstance(node, ast.NamedExpr):
+            return self._eval(node.value)
+        if isinstance(node, ast.Await):
+            return self._eval(node.value)
+        if isinstance(node, ast.IfExp | ast.BoolOp):
+            parts = [node.body, node.orelse] if isinstance(node, ast.IfExp) else node.values
+            if isinstance(node, ast.IfExp):
+                self._visit(node.test)
+            values = [self._eval(part) for part in parts]
+            for value in values:
+                self._note(value)
+            return next((v for v in map(self.valued, values) if v is not None and v.kind in ("instance", "many")), None)
+        if isinstance(node, ast.Subscript):
+            self._visit(node.slice)
+            base = self._eval(node.value)
+            self._note(base)
+            return element(self.valued(base))
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            values = [self._eval(part) for part in node.elts]
+            for value in values:
+                self._note(value)
+            first = self.valued(values[0]) if values else None
+            return Thing("many", type=first.type) if first is not None and first.kind == "instance" else None
+        for child in ast.iter_child_nodes(node):
+            self._visit(child)
+        return None
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Thing | None:
+        self._visit(node.generators[0].iter)
+        names: dict[str, list[Candidate]] = {}
+        for part in node.generators:
+            for name, how in bound_by_target(part.target, "element", part.iter):
+                names.setdefault(name, []).extend(how)
+        with self._scope(names):
+            for at, part in enumerate(node.generators):
+                for inside in (*([part.iter] if at else []), *part.ifs):
+                    self._visit(inside)
+            if isinstance(node, ast.DictComp):
+                self._visit(node.key)
+            made = self._eval(node.value if isinstance(node, ast.DictComp) else node.elt)
+            self._note(made)
+            made = self.valued(made)
+        return Thing("many", type=made.type) if made is not None and made.kind == "instance" else None
+
+    def _name(self, node: ast.Name) -> Thing | None:
+        for scope in reversed(self._scopes):
+            if node.id in scope:
+                self.uses_self |= bool(self._me) and node.id == self._me and not self._quiet
+                return self._local(scope[node.id])
+        if found := self.module.lookup(node.id):
+            return found
+        if hasattr(builtins, node.id):
+            return Thing("builtin", node.id)
+        if not self._quiet and isinstance(node.ctx, ast.Load):
+            self.lost.add(node.id)
+        return None
+
+    def _local(self, candidates: list[Candidate]) -> Thing:
+        """The best that is known of a local name: the first of its bindings that says something."""
+        for how, node in candidates:
+            if how == "thing":
+                return node
+            if id(node) in self._pending or self.depth > _DEEPEST:
+                continue
+            self._pending.add(id(node))
+            try:
+                found = self._bound(how, node)
+            finally:
+                self._pending.discard(id(node))
+            if found is not None and found.kind != "local":
+                return found
+        return LOCAL
+
+    def _bound(self, how: str, node: Any) -> Thing | None:
+        if how == "import":
+            name, statement = node
+            return modules.imported(name, statement, self.module)
+        if how == "annotation":
+            return self.annotated(node, self.module)
+        if how == "each":  # *args
+            one = self.annotated(node, self.module)
+            return Thing("many", type=one.type) if one is not None and one.kind == "instance" else None
+        value = self.infer(node)
+        return element(self.valued(value)) if how == "element" else self.valued(value) if how == "entered" else value
+
+    def _attribute(self, node: ast.Attribute) -> Thing | None:
+        base = self._eval(node.value)
+        found = self._member(base, node.attr) if base is not None else None
+        if found is None or (base is not None and base.kind not in ("module", "class", "external", "builtin")):
+            self._note(base)
+        return found
+
+    def _member(self, base: Thing, name: str) -> Thing | None:
+        """The member of a thing; None where it has none that is known."""
+        if base.kind == "module" and base.module is not None:
+            inner = base.module.lookup(name)
+            if inner is None and (module := self.project.module(f"{base.namespace}.{name}")):
+                return Thing("module", module.name, module)
+            return inner or Thing("missing", f"{base.namespace}.{name}", base.module)
+        if base.kind in ("external", "builtin"):
+            return Thing(base.kind, f"{base.namespace}.{name}")
+        if base.kind in ("class", "super"):
+            return self._class_member(base, name)
+        if base.kind == "instance" and base.type is not None:
+            if base.type.kind == "class":
+                return base.type if name == "__class__" else self._class_member(base.type, name)
+            return Thing("external", f"{base.type.namespace}.{name}") if base.type.kind == "external" else None
+        if base.kind in ("variable", "function"):
+            value = self.valued(base)
+            return self._member(value, name) if value is not None and value is not base else None
+        return None
+
+    def _class_member(self, cls: Thing, name: str, depth: int = 0) -> Thing | None:
+        """A member by name, looked for in a class of the project and then in its bases, those outside last."""
+        if not isinstance(cls.node, ast.ClassDef) or cls.module is None or depth > _DEEPEST:
+            return None
+        bindings = members_of(self.project, cls.node).get(name) if cls.kind == "class" else None
+        own: Thing | None = None
+        if bindings:
+            node = modules.home(bindings).node
+            kind = (
+                "class" if isinstance(node, ast.ClassDef) else "function" if isinstance(node, Function) else "variable"
+            )
+            own = Thing(kind, f"{cls.namespace}.{name}", cls.module, node, owner=cls)
+            if modules.home(bindings).method is None:
+                return own
+        outside: Thing | None = None  # of a field that methods assign, the base that introduces it is the home
+        for expression in cls.node.bases:
+            base = self._static(expression, cls.module)
+            if base is None:
+                continue
+            if base.kind == "external":
+                outside = outside or base
+            elif found := self._class_member(base, name, depth + 1):
+                if found.kind != "external":
+                    return found
+                outside = outside or Thing("external", found.namespace.rpartition(".")[0])
+        if own is not None:
+            return own
+        dunder = name.startswith("__") and hasattr(object, name)
+        return Thing("external", f"{outside.namespace}.{name}") if outside is not None and not dunder else None
+
+    def _static(self, node: ast.expr, module: Module) -> Thing | None:
+        """A dotted name (or what it is a subscript of) in the scope of a module."""
+        if isinstance(node, ast.Subscript):
+            return self._static(node.value, module)
+        if isinstance(node, ast.Name):
+            return module.lookup(node.id)
+        if isinstance(node, ast.Attribute) and (base := self._static(node.value, module)):
+            return self._member(base, node.attr)
+        return None
+
+    def _call(self, node: ast.Call) -> Thing | None:
+        function = self._eval(node.func)
+        for part in (*node.args, *(k.value for k in node.keywords)):
+            self._visit(part)
+        if isinstance(node.func, ast.Name) and function is not None and function.kind == "builtin":
+            if node.func.id == "super" and self.cls is not None:
+                self.uses_self |= not self._quiet
+                return Thing("super", self.cls.namespace, self.cls.module, self.cls.node)
+            if node.func.id == "type" and len(node.args) == 1:
+                of = self.infer(node.args[0])
+                return of.type if of is not None and of.kind == "instance" else None
+            if node.func.id in ("list", "tuple", "sorted", "reversed", "set", "iter", "next") and node.args:
+                self._note(function)
+                many = self.valued(self.infer(node.args[0]))
+                return element(many) if node.func.id == "next" else many
+        self._note(function)
+        if function is None:
+            if isinstance(node.func, ast.Attribute) and node.func.attr in ("values", "get", "pop", "popleft", "copy"):
+                many = self.valued(self.infer(node.func.value))
+                return many if node.func.attr in ("values", "copy") else element(many)
+            return None
+        if function.kind == "class":
+            return Thing("instance", type=function)
+        if function.kind == "instance":  # cls(...) of a class method, or an object that is called
+            return function
+        if function.kind == "external" and function.namespace.rpartition(".")[2][:1].isupper():
+            return Thing("instance", type=function)
+        return self._returned(function) if function.kind == "function" else None
+
+    def _returned(self, function: Thing) -> Thing | None:
+        """What a call of a function of the project gives: by its annotation, else by what it returns."""
+        node, module = function.node, function.module
+        if not isinstance(node, Function) or module is None or self.depth > _DEEPEST:
+            return None
+        owner = [function.owner.node] if function.owner is not None else []
+        inner = Reader(self.project, module, [*owner, node], node.body, self.depth + 1)  # type: ignore[list-item]
+        if function.owner is not None:
+            inner.cls = function.owner
+            inner._scopes[-1].update(
+                {inner._me: [("thing", Thing("instance", type=function.owner))]} if inner._me else {}
+            )
+        if node.returns is not None:
+            return inner.annotated(node.returns, module)
+        returns = [s.value for s in modules.statements(node.body) if isinstance(s, ast.Return) and s.value is not None]
+        values = (inner.valued(inner.infer(value)) for value in returns[:3])
+        return next((v for v in values if v is not None and v.kind in ("instance", "many")), None)
+
+    def valued(self, thing: Thing | None) -> Thing | None:
+        """A variable or property as the value that it holds, if that can be told; anything else as it is."""
+        if thing is None or thing.module is None or self.depth > _DEEPEST:
+            return thing
+        if thing.kind == "function":
+            named = {getattr(d, "attr", getattr(d, "id", "")) for d in getattr(thing.node, "decorator_list", [])}
+            return self._returned(thing) if named & {"property", "cached_property"} else thing
+        if thing.kind != "variable":
+            return thing
+        name = thing.namespace.rpartition(".")[2]
+        if thing.owner is not None and isinstance(thing.owner.node, ast.ClassDef):
+            bindings = members_of(self.project, thing.owner.node).get(name, [])
+        else:
+            nodes = thing.module.bindings.get(name, [])
+            bindings = [Member(n, None, getattr(n, "value", None), getattr(n, "annotation", None)) for n in nodes]
+        for member in bindings:
+            way: list[Any] = [*([thing.owner.node] if thing.owner else []), *([member.method] if member.method else [])]
+            body = member.method.body if member.method else []
+            inner = Reader(self.project, thing.module, way, body, self.depth + 1)
+            if thing.owner is not None and member.method is not None and inner._me:
+                inner._scopes[-1][inner._me] = [("thing", Thing("instance", type=thing.owner))]
+            found = None
+            if member.annotation is not None:
+                found = inner.annotated(member.annotation, thing.module)
+            elif member.value is not None:
+                found = inner.valued(inner.infer(member.value))
+            if found is not None and found.kind in ("instance", "many"):
+                return found
+        return None
+
+    def annotated(self, node: ast.expr, module: Module) -> Thing | None:
+        """An instance of the class that an annotation names, `many` for a container of them; None for anything else."""
+        if isinstance(node, ast.Constant):
+            parsed = _parsed(node.value) if isinstance(node.value, str) else None
+            return self.annotated(parsed, module) if parsed is not None else None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            return self.annotated(node.left, module) or self.annotated(node.right, module)
+        if isinstance(node, ast.Subscript):
+            name = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+            inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            if not inner:
+                return None
+            if name in _INNER:
+                return self.annotated(inner[0], module)
+            if name in ("Union", "type", "Type"):
+                found = next((a for a in (self.annotated(i, module) for i in inner) if a is not None), None)
+                return found if name == "Union" or found is None else found.type
+            if name in _MANY or name in _TABLES:
+                of = self.annotated(inner[-1] if name in _TABLES else inner[0], module)
+                return Thing("many", type=of.type) if of is not None and of.kind == "instance" else None
+        thing = self._static(node, module)
+        if thing is None or thing.kind not in ("class", "external"):
+            return None
+        if thing.namespace in ("typing.Self", "typing_extensions.Self"):
+            return Thing("instance", type=self.cls) if self.cls is not None else None
+        vague = thing.namespace.startswith(("typing.", "collections.abc."))
+        return None if vague else Thing("instance", type=thing)
+
+
+def element(many: Thing | None) -> Thing | None:
+    """What a container of known elements gives when it is looped over or asked for one."""
+    return Thing("instance", type=many.type) if many is not None and many.kind == "many" and many.type else None
+
+
+def _parsed(text: str) -> ast.expr | None:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
