@@ -117,8 +117,9 @@ class TestBench:
         scored = self._parsed if verdicts == "syntax" else self._scored
         outcome = scored(method, given[trial], repair)
         metrics = dict(outcome.metrics)
-        if stages and "syntax_rate" in metrics:
-            metrics["syntax_agrees"] = float((stages[trial] != SYNTAX) == bool(metrics["syntax_rate"]))
+        if stages:
+            again = bool(cascade.class_of(self._repaired(method, given[trial], repair).text, "published"))
+            metrics["syntax_agrees"] = float((stages[trial] != SYNTAX) == again)
         if stages and outcome.status is Status.OK:
             metrics["stage_agrees"] = float((outcome.error.partition(":")[0] or ACCEPT) == stages[trial])
         return Outcome(metrics, outcome.status, outcome.error, outcome.artifacts)

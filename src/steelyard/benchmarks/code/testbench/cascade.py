@@ -98,8 +98,9 @@ def _judge(method: Method, text: str, profile: str, wall_s: float, most: int) ->
     classes, _ = home(method)
     got = java.compile({_path(package, name.rpartition(".")[2] + ".java"): text}, JUPITER, against=classes)
     if not got.ok:
-        faults = {one.code for one in got.errors} & {"crashed", "memory"}
-        return Judged(COMPILE, _first(got), broken=bool(faults))
+        codes = {one.code for one in got.errors}
+        why = f"timeout: {_first(got)}" if "timeout" in codes else _first(got)
+        return Judged(COMPILE, why, broken=bool(codes & {"crashed", "memory", "compiler.fault"}))
     ran = _tested({**classes, **got.classes}, name, wall_s, sorted(classes))
     if not ran.passed and not (ran.verdict is Verdict.NO_TESTS and profile == "published"):
         bad = next((t for t in ran.tests if t.verdict not in (Verdict.PASSED, Verdict.SKIPPED)), None)

@@ -10,7 +10,7 @@ from steelyard.benchmarks.code.static.trees import parse, text, walk
 from steelyard.benchmarks.code.testbench.methods import Method
 from steelyard.benchmarks.code.testbench.repair import ASSERTIONS
 
-# the packages of the simple names that tests use most; JUnit's names win over none of java.lang
+# the packages of the simple names that tests use most; those of java.lang need no import
 KNOWN = {
     "java.io": "BufferedReader BufferedWriter ByteArrayInputStream ByteArrayOutputStream File FileInputStream "
     "FileNotFoundException FileOutputStream FileReader FileWriter IOException InputStream InputStreamReader "

@@ -20,9 +20,9 @@ FIELDS = (
 class Method:
     """One method under test.
 
-    arguments: "type name" of each. full: the whole file it stands in. reference: a test that
-    is accepted, "" where none is known. imports_of: the file whose imports the repair takes, that of the first method of
-    this name in the project.
+    arguments: "type name" of each. full: the whole file it stands in. simple: its released simple context, "" where there
+    is none. reference: a test that is accepted, "" where none is known. imports_of: the file whose imports the repair
+    takes, that of the first method of this name in the project.
     """
 
     id: str
@@ -82,19 +82,9 @@ def read_methods(path: Path) -> list[Method]:
         optional = (str(record.fields.get(f) or "") for f in ("simple_context", "reference_test"))
         found.append(
             Method(
-                identity,
-                project,
-                where,
-                package,
-                source,
-                class_name,
-                name,
-                tuple(arguments),
-                full,
-                *optional,
-                imports_of,
+                identity, project, where, package, source, class_name, name, tuple(arguments), full, *optional, imports_of
             )
-        )
+        )  # fmt: skip
     return found
 
 
