@@ -12,6 +12,8 @@ from steelyard.benchmarks.code.testbench.methods import Method, read_methods
 from steelyard.benchmarks.code.testbench.repair import repaired
 from steelyard.core.errors import InputError, MissingError
 from steelyard.core.words import Provenance, Status
+from steelyard.pool import Pool
+from steelyard.weigh import Budget, weigh
 from tests.conftest import need
 
 FULL = """package p.q;
@@ -294,6 +296,19 @@ def test_gain_and_harm_of_a_repair_are_counted(own):
     clash += "class ArrayList { }"
     harm = bench.score(cases["Spans"], prompts.fenced(clash), repair="released")
     assert (harm.metrics["pass_lost"], harm.metrics["compile_lost"], harm.metrics["pass_rate"]) == (1.0, 1.0, 0.0)
+
+
+def test_drafts_are_weighed_behind_the_gate(own, tmp_path):
+    contenders = ["replay:drafts", "replay:drafts[repair=ours]"]
+    with Pool(tmp_path / "pool") as pool:
+        done = weigh("testbench[mutants=0]", contenders, pool=pool, limit=1, trials=2, budget=Budget(workers=0))
+        sql = "SELECT contender, trial, value FROM latest WHERE metric = 'pass_rate' ORDER BY ALL"
+        found = {(r["contender"], r["trial"]): r["value"] for r in pool.query(sql).to_pylist()}
+    assert done.excluded == {}
+    assert found == {
+        ("gold", 0): 1, ("empty", 0): 0, ("replay:drafts", 0): 1, ("replay:drafts", 1): 0,
+        ("replay:drafts[repair=ours]", 0): 1, ("replay:drafts[repair=ours]", 1): 1,
+    }  # fmt: skip
 
 
 # --- records
