@@ -111,9 +111,9 @@ class CoderEval:
 
     def summary(self, values: Any) -> list[dict[str, str | float]]:
         """pass@k by language and level, standalone against the rest, kinds of failures."""
-        passes = values("pass_at_1", trials=True)
+        passes = values.trials("pass_at_1")
         kinds = [metric for of_language in published.KINDS.values() for metric in of_language.values()]
-        failures = {kind: values(kind, trials=True) for kind in kinds}
+        failures = {kind: values.trials(kind) for kind in kinds}
         if not passes:
             return []
         absent = values("samples_missing") if self.missing == "failed" else {}
