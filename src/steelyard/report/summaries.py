@@ -60,10 +60,6 @@ class Values:
         present = [row[~np.isnan(row)].tolist() for row in scores.values[0]]
         return {key: row for key, row in zip(_keys(scores), present, strict=True) if row}
 
-    def trials(self, metric: str, other: str = "") -> Mapping[str, list[float]]:
-        """case -> the values of its trials; a case that has none is left out."""
-        return self(metric, other, trials=True)
-
     def attributes(self, metric: str) -> Mapping[str, Mapping[str, Any]]:
         """case -> its attributes, for the cases that have a number or a failure of that metric."""
         scores = self._scores(metric, "")

@@ -14,7 +14,8 @@ from pathlib import Path
 from steelyard.benchmarks.code.assemble import replace_body
 from steelyard.benchmarks.code.codereval.published import STANDALONE
 from steelyard.benchmarks.code.codereval.records import about, described, recall
-from steelyard.benchmarks.code.evocodebench.extraction import Body, of_base, of_chat
+from steelyard.benchmarks.code.evocodebench.extraction import is_stub, of_base, of_chat
+from steelyard.benchmarks.code.extract import Extraction
 from steelyard.benchmarks.code.records import Record
 from steelyard.benchmarks.code.repositories.functions import Function, functions, text_of
 from steelyard.benchmarks.code.repositories.project import Project, laid_out
@@ -75,11 +76,11 @@ class Runnable:
     def filled(self, output: str, route: str) -> tuple[str, str]:
         """(the file with the function's body out of an output, that body); "" twice where there is none."""
         body = self.extracted(output, route)
-        if body.stub:
+        if is_stub(body.text):
             return "", ""
         return replace_body(self.source, self.function.body, body.text, self.function.indent), body.text
 
-    def extracted(self, output: str, route: str) -> Body:
+    def extracted(self, output: str, route: str) -> Extraction:
         """The function's body in an output: of the function itself, also inside a class or a whole file, with the imports
         around it; a stub where the output does not have it."""
         return of_base(output) if route == "completion" else of_chat(output, self.name)
