@@ -50,19 +50,23 @@ def brief(x): time.sleep(0.002); return x
 """
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The path of a file of contenders; the benchmark `toy` is in the catalog meanwhile."""
-    root = tmp_path / "site"
+def install(root: Path, monkeypatch: pytest.MonkeyPatch, card: str, bench: str) -> None:
+    """A package `toy_beam` with one benchmark, put on the path."""
     (root / "toy_beam" / "cards" / "toy").mkdir(parents=True)
     (root / "toy_beam" / "__init__.py").touch()
-    (root / "toy_beam" / "bench.py").write_text(BENCH)
-    (root / "toy_beam" / "cards" / "toy" / "card.toml").write_text(CARD.format(timing=""))
+    (root / "toy_beam" / "bench.py").write_text(bench)
+    (root / "toy_beam" / "cards" / "toy" / "card.toml").write_text(card)
     info = root / "toy_beam-0.1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-beam\nVersion: 0.1\n")
     (info / "entry_points.txt").write_text("[steelyard.cards]\ntoy = toy_beam.cards\n")
     monkeypatch.syspath_prepend(str(root))
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The path of a file of contenders; the benchmark `toy` is in the catalog meanwhile."""
+    install(tmp_path / "site", monkeypatch, CARD.format(timing=""), BENCH)
     contenders = tmp_path / "mine.py"
     contenders.write_text(CONTENDERS)
     catalog.entries.cache_clear()

@@ -34,7 +34,7 @@ from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case, Status
 from steelyard.llm import Record
-from steelyard.llm.context import TOKEN, TRAIL, Answers, remember
+from steelyard.llm.context import TOKEN, TRAIL, Answers, Steps, remember
 from steelyard.llm.models import MODELS, find_model, path_of
 from steelyard.llm.provider import CONTEXT, MAX_TOKENS, PARALLEL, RAW
 from steelyard.llm.scripted import PROVIDER as SCRIPT
@@ -175,7 +175,8 @@ def _sample(card: Card, bench: Any, case: Case, prompting: dict[str, Any], scrip
         token = f"{id(bench)}/{case.id}"
         execute = (lambda program: str(bench.execute(case, program))) if hasattr(bench, "execute") else None
         answers = _answers(card, bench, case, prompting) if scripted else None
-        remember(token, lambda output: str(bench.program(case, output, **prompting)), execute, answers)
+        steps = _steps(bench, case, prompting) if hasattr(bench, "steps") else None
+        remember(token, lambda output: str(bench.program(case, output, **prompting)), execute, answers, steps)
         metadata[TOKEN] = token
         if scripted:
             chat[0].metadata = {**(chat[0].metadata or {}), TOKEN: token}
@@ -191,6 +192,14 @@ def _answers(card: Card, bench: Any, case: Case, prompting: dict[str, Any]) -> A
         return bool(metrics.get(card.primary.name) == 1.0)
 
     return Answers(case.id, bench.reference(case, **prompting), right)
+
+
+def _steps(bench: Any, case: Case, prompting: dict[str, Any]) -> Steps:
+    return Steps(
+        bench.steps(case, **prompting),
+        lambda done, step: list(bench.ask_step(case, done, step, **prompting)),
+        lambda done, step, answer: str(bench.take_step(case, done, step, answer, **prompting)),
+    )
 
 
 def _chat(message: Message) -> Any:

@@ -8,9 +8,11 @@ output. What was tried is left in the metadata as the `trail`, which a benchmark
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from steelyard.core.interfaces import Message
 
 TOKEN = "steelyard_program"
 TRAIL = "trail"
@@ -30,10 +32,24 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """How a benchmark divides the program of one sample into steps that can be asked for one at a time.
+
+    names: of the steps, in the order of the text. ask: (output so far, step) -> the messages; "" before the first step.
+    take: (output so far, step, answer) -> the output with what the answer gives for the step.
+    """
+
+    names: Sequence[str]
+    ask: Callable[[str, str], list[Message]]
+    take: Callable[[str, str, str], str]
+
+
+@dataclass(frozen=True)
 class _Known:
     program: Callable[[str], str]
     execute: Callable[[str], str] | None
     answers: Answers | None
+    steps: Steps | None
 
 
 _SAMPLES: dict[str, _Known] = {}
@@ -44,12 +60,13 @@ def remember(
     program: Callable[[str], str],
     execute: Callable[[str], str] | None = None,
     answers: Answers | None = None,
+    steps: Steps | None = None,
 ) -> None:
     """Keep what is known of one sample; `token` stands in its metadata.
 
     program: output -> program. execute: program -> what running it gives, in words.
     """
-    _SAMPLES[token] = _Known(program, execute, answers)
+    _SAMPLES[token] = _Known(program, execute, answers, steps)
 
 
 def program_of(metadata: dict[str, Any], output: str) -> str:
@@ -71,6 +88,12 @@ def answers_of(token: str) -> Answers | None:
     """The answers to a sample, for scripted models alone."""
     known = _SAMPLES.get(token)
     return known.answers if known is not None else None
+
+
+def steps_of(metadata: dict[str, Any]) -> Steps | None:
+    """How the program of a sample is divided; None where the benchmark does not divide it."""
+    known = _SAMPLES.get(str(metadata.get(TOKEN, "")))
+    return known.steps if known is not None else None
 
 
 def visible_tests(metadata: dict[str, Any]) -> list[str]:

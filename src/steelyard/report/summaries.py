@@ -48,21 +48,17 @@ class Values:
         """The same of the other contenders that are shown."""
         return [replace(self, contender=name) for name in self.contenders if name != self.contender]
 
-    def __call__(self, metric: str, other: str = "", *, trials: bool = False) -> Mapping[str, Any]:
-        """case -> value, the trials of a case averaged, or a list of them all (trials); empty where the pool has none.
-
-        other: of that benchmark.
-        """
-        scores = self._scores(metric, other)
-        if scores is None:
-            return {}
-        present = [row[~np.isnan(row)] for row in scores.values[0]]
-        found = {key: row for key, row in zip(_keys(scores), present, strict=True) if row.size}
-        return {key: row.tolist() if trials else float(row.mean()) for key, row in found.items()}
+    def __call__(self, metric: str, other: str = "") -> Mapping[str, float]:
+        """case -> value, the trials of a case averaged; empty where the pool has none. other: of that benchmark."""
+        return {case: float(np.mean(trials)) for case, trials in self.trials(metric, other).items()}
 
     def trials(self, metric: str, other: str = "") -> Mapping[str, list[float]]:
         """case -> the values of its trials; a case that has none is left out."""
-        return self(metric, other, trials=True)
+        scores = self._scores(metric, other)
+        if scores is None:
+            return {}
+        present = [row[~np.isnan(row)].tolist() for row in scores.values[0]]
+        return {key: row for key, row in zip(_keys(scores), present, strict=True) if row}
 
     def attributes(self, metric: str) -> Mapping[str, Mapping[str, Any]]:
         """case -> its attributes, for the cases that have a number or a failure of that metric."""

@@ -91,8 +91,6 @@ def test_other_mistakes_are_named(tmp_path):
         list(CoderEval().cases(write(tmp_path, line(), line(model="N", level="class_runnable"))))
     with pytest.raises(MissingError, match="no such file"):
         list(CoderEval().cases(str(tmp_path)))
-    with pytest.raises(MissingError, match="no cases of its own"):
-        list(CoderEval().cases())
     with pytest.raises(InputError, match="missing is 'gone'"):
         CoderEval("gone")
     (case,) = CoderEval().cases(write(tmp_path, line()))

@@ -153,6 +153,13 @@ def test_globals_closures_and_matches():
     assert found.unresolved == set()
 
 
+def test_a_class_that_is_defined_twice_is_looked_through():
+    source = (
+        "if x:\n    class A: ...\nelse:\n    class A:\n        def f(self):\n            return self.g\n        g = 1\n"
+    )
+    assert of({"pkg/a.py": "x = 1\n" + source}, name="A.f").intra_class == {"pkg.a.A.g"}
+
+
 def test_circles_of_imports_and_bases_end():
     files = {
         "pkg/a.py": "from .b import *\nfrom .b import g\nclass A(B): ...\nclass B(A):\n    def f(self):\n        return self.m, g\n",

@@ -38,7 +38,7 @@ class ExecRepoBench:
     profile: Profile = "sound"
     slice: str = ""
     notes: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
-    count: int = field(default=0, init=False, repr=False, compare=False)
+    facts: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     own: ClassVar[Path] = Path(__file__).parent / "data"
 
@@ -58,9 +58,9 @@ class ExecRepoBench:
         from steelyard.benchmarks.code.execrepobench.building import find
 
         self.notes.clear()
-        place = Path(data) if data is not None else find(self.slice) if self.slice else self.own
+        place = Path(data) if data is not None else find(str(self.slice)) if self.slice else self.own
         found = gaps.read_gaps(place, self.notes)
-        object.__setattr__(self, "count", len(found))  # an option of nobody, told with the cases
+        self.facts["samples"] = float(len(found))
         for gap in found:
             about = {
                 "repository": gap.repository, "file": gap.path, "fill_type": gap.fill_type,
@@ -105,7 +105,7 @@ class ExecRepoBench:
         """The middle that was taken out; where the repository is not here there is nothing to gate."""
         gap: Gap = case.payload
         if gap.project is None:
-            return Outcome({"samples": float(self.count)}, Status.UNSUPPORTED, gaps.lacks(gap))
+            return Outcome(self.facts, Status.UNSUPPORTED, gaps.lacks(gap))
         return _fenced(gap.middle)
 
     def score(self, case: Case, output: str, route: Route = "chat", **options: object) -> Outcome:

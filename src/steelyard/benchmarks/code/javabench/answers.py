@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from steelyard.benchmarks.code.extract import Extraction, Rung, climb
 from steelyard.benchmarks.code.static import java
 from steelyard.benchmarks.code.static.java import Method, Source, Span
 
@@ -15,19 +16,48 @@ EMPTY = "{\n    }"
 LAZY = 10  # an answer's body must be so many characters longer than the skeleton's
 
 
-def extract(output: str, *, published: bool) -> str:
-    """The class in an answer: the first ```java block; "" where there is none.
+def extraction(output: str, *, published: bool) -> Extraction:
+    """The class in an answer: the first ```java block.
 
     Otherwise than as published, a block with another label or none counts too, and so does an answer that is a class and
     nothing else.
     """
+    return climb(output, LADDER[:1] if published else LADDER)
+
+
+def extract(output: str, *, published: bool) -> str:
+    """The text of `extraction`; "" where there is no class."""
+    return extraction(output, published=published).text
+
+
+def _java_block(output: str) -> str | None:
     found = JAVA_FENCE.search(output)
-    if not published and found is None:
-        found = ANY_FENCE.search(output)
-        if found is None and (types := java.read(output).types) and output.rstrip().endswith("}"):
-            start = output.encode()[: types[0].span[0]].decode()
-            return output if not start.strip() or re.match(r"\s*(package|import|//|/\*|@)", start) else ""
-    return found[1] if found else ""
+    return found[1] if found else None
+
+
+def _any_block(output: str) -> str | None:
+    found = ANY_FENCE.search(output)
+    return found[1] if found else None
+
+
+def _bare(output: str) -> str | None:
+    source = java.read(output)
+    if not source.types or not output.rstrip().endswith("}"):
+        return None
+    before = source.text((0, source.types[0].span[0]))
+    return output if re.match(r"\s*(package\b|import\b|//|/\*|@|\Z)", before) else None
+
+
+LADDER: tuple[Rung, ...] = (
+    ("fence", "the first ```java block", _java_block),
+    ("fence", "the first block, whatever its label", _any_block),
+    ("heuristic", "an answer that is a class and nothing else", _bare),
+)
+
+
+def fenced(source: str) -> str:
+    """An answer that is one class."""
+    return f"```java\n{source.strip()}\n```"
 
 
 def in_place(skeleton: str, answer: str, *, published: bool) -> str | None:

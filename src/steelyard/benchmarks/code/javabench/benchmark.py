@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -24,6 +24,12 @@ from steelyard.core.interfaces import Message, Outcome, join_outputs, split_outp
 from steelyard.core.words import Case, Status
 
 GRANULARITIES = ("class", "test", "project")
+SHOWN = (
+    ("pass_at_1", "pass@1"),
+    ("pass_at_1_strict", "all tests"),
+    ("compilation", "compiles"),
+    ("completion", "complete"),
+)
 KINDS = (*dict.fromkeys(judge.KINDS.values()), "other")
 
 
@@ -34,7 +40,7 @@ class JavaBench:
 
     profile: Profile = "sound"
     timeout: float = 60.0
-    test_timeout: float = 10.0
+    test_timeout: float = 20.0
     notes: list[str] = field(default_factory=list, init=False)
 
     own: ClassVar[Path] = Path(__file__).parent / "data"
@@ -55,6 +61,8 @@ class JavaBench:
         projects = read_projects(self.folder)
         tasks = read_tasks(self.folder, projects)
         suites = read_suites(self.folder, projects, tasks)
+        for project in projects.values():
+            judge.need_libraries(project)
         out = {name: judge.left_out(project) for name, project in projects.items()}
         self.notes = [
             f"{name}: left out, for a library is not here: {', '.join(paths)}" for name, paths in out.items() if paths
@@ -96,15 +104,15 @@ class JavaBench:
         return answers.steps(case.payload.skeleton)
 
     def ask_step(self, case: Case, done: str, step: str, context: str = "selective", **_: object) -> list[Message]:
-        """What to ask for one method. done: the class so far, "" for the skeleton."""
+        """What to ask for one method. done: the output so far, "" for the skeleton."""
         task: Task = case.payload
-        shown = answers.for_step(done or task.skeleton, step)
+        shown = answers.for_step(self.program(case, done) or task.skeleton, step)
         return prompts.one_method(shown, task.contexts[context], step.partition("#")[0])
 
     def take_step(self, case: Case, done: str, step: str, output: str, **_: object) -> str:
-        """The class so far with the method that an answer gives."""
-        answer = answers.extract(output, published=self.profile == "published")
-        return answers.take_step(done or case.payload.skeleton, answer, step)
+        """The output so far with the method that an answer gives."""
+        so_far = self.program(case, done) or case.payload.skeleton
+        return answers.fenced(answers.take_step(so_far, self.program(case, output), step))
 
     def program(self, case: Case, output: str, **_: object) -> str:
         """The class in an answer; "" where there is none."""
@@ -112,7 +120,7 @@ class JavaBench:
 
     def reference(self, case: Case, **_: object) -> str:
         """An output that must score 1: the class of the solution."""
-        return f"```java\n{case.payload.solution}\n```"
+        return answers.fenced(case.payload.solution)
 
     # --- scores
 
@@ -136,11 +144,12 @@ class JavaBench:
         suites = [case.payload.target] if isinstance(case.payload, Suite) else judge.test_classes(project)
         whole = isinstance(case.payload, Project)
         tested = judge.run(project, changed, suites, self.timeout, self.test_timeout, coverage=whole)
-        compiled = tested.run is not None
-        metrics = verdicts.Verdict(True, compiled, tested.passed, tested.total).scores
+        if tested.fault:
+            return Outcome({}, Status.FAILED, f"not judged: {tested.fault}", artifacts)
+        metrics = verdicts.Verdict(True, tested.compiled, tested.passed, tested.total).scores
         metrics |= {"compile_errors": float(len(tested.errors))}
-        metrics |= {f"errors_{kind}": float(n) for kind, n in judge.kinds(tested.errors).items()}
-        if compiled:
+        metrics |= {f"errors_{kind}": float(n) for kind, n in judge.kinds(tested).items()}
+        if tested.compiled:
             metrics |= {
                 "tests_passed": tested.passed / tested.total if tested.total else 0.0,
                 "tests": float(tested.total),
@@ -151,11 +160,11 @@ class JavaBench:
 
     def _completed(self, task: Task, output: str) -> tuple[str, str]:
         """The file that takes the place of a class, and why it is not complete ("" where it is)."""
-        published = self.profile == "published"
-        answer = answers.extract(output, published=published)
-        if not answer.strip():
-            return "", "no class in the answer"
-        text = answers.in_place(task.skeleton, answer, published=published)
+        as_published = self.profile == "published"
+        found = answers.extraction(output, published=as_published)
+        if not found.text.strip():
+            return "", f"no class in the answer ({found.why})"
+        text = answers.in_place(task.skeleton, found.text, published=as_published)
         if text is None:
             return "", "no public class in the answer"
         return text, "TODO left" if answers.has_todo(task.skeleton, text) else ""
@@ -167,7 +176,7 @@ class JavaBench:
         folder = Path(data) if data is not None else self.own
         return [f"replay:{model}" for model in published.read_outputs(folder)] or ["smollm2"]
 
-    def replay(self, name: str, case: Case, trial: int) -> Outcome:
+    def replay(self, name: str, case: Case, trial: int, **_: object) -> Outcome:
         """The published outputs of a model, compiled and tested here, beside the published verdicts on them."""
         outputs = published.read_outputs(self.folder)
         if name not in outputs:
@@ -179,40 +188,44 @@ class JavaBench:
         output = join_outputs(texts) if case.parts else texts[case.id]
         outcome = self.score(case, output)
         official = published.verdict_of(self.folder, name, case.attributes["granularity"], case.id, trial)
-        beside = published.agreement(outcome.metrics, official) if official else {}
+        beside = published.agreement(outcome.metrics, official) if official and outcome.metrics else {}
         metrics, kept = {**outcome.metrics, **beside}, {**outcome.artifacts, "output": output}
         return Outcome(metrics, outcome.status, outcome.error, kept)
 
-    def summary(self, values: Callable[..., Mapping[str, Any]]) -> dict[str, float | str]:
-        """Each metric class-wise, test-wise and for whole projects, as the mean over projects; pass@5 where there are five
-        trials; how verdicts agree with those published; the kinds of compiler errors."""
-        found: dict[str, float | str] = {}
-        estimate = verdicts.published_estimate if self.profile == "published" else verdicts.best_of
-        for metric, k in (
-            ("completion", 1),
-            ("compilation", 1),
-            ("pass_at_1", 1),
-            ("pass_at_1", 5),
-            ("pass_at_1_strict", 1),
-        ):
-            of = values(metric, trials=True)
-            for granularity in GRANULARITIES:
-                each = {
-                    (c.partition("/")[0], c): estimate(v[:5], k)
-                    for c, v in of.items()
-                    if granularity_of(c) == granularity
-                }
-                kept = {key: value for key, value in each.items() if value is not None}
-                if kept and len(kept) == len(each):
-                    found[f"{metric.replace('_1', f'_{k}')} ({granularity})"] = verdicts.mean_of_projects(kept)
-        for kind in published.DIFFERENCES:
-            if of := values(kind):
-                found[kind.replace("_", " ")] = fmean(of.values())
-        errors = {kind: sum(sum(v) for v in values(f"errors_{kind}", trials=True).values()) for kind in KINDS}
+    def summary(self, values: Any) -> dict[str, str | float]:
+        """Class-wise, test-wise and project-wise, each the mean over projects, pass@5 where there are five trials; how
+        verdicts agree with those published; the kinds of compiler errors."""
+        found: dict[str, str | float] = {}
+        of = {metric: values.trials(metric) for metric, _ in SHOWN}
+        for granularity in GRANULARITIES:
+            parts = []
+            for metric, words in SHOWN:
+                for k in (1, verdicts.SAMPLES) if metric == "pass_at_1" else (1,):
+                    value = self._over_projects(of[metric], granularity, k)
+                    parts += [] if value is None else [f"{f'pass@{k}' if k > 1 else words} {value:.4f}"]
+            if parts:
+                found[f"{granularity}-wise"] = ", ".join(parts)
+        if agree := values("as_published"):
+            rest = (
+                f"{kind.rpartition('_')[2]} {fmean(values(kind).values()):.3f}" for kind in published.DIFFERENCES[1:]
+            )
+            found["verdicts as published"] = f"{fmean(agree.values()):.3f} (else another {', '.join(rest)})"
+        errors = {kind: sum(sum(v) for v in values.trials(f"errors_{kind}").values()) for kind in KINDS}
         if any(errors.values()):
             shown = sorted((k for k in errors if errors[k]), key=lambda k: -errors[k])
             found["compile errors"] = ", ".join(f"{k.replace('_', ' ')} {errors[k]:g}" for k in shown)
         return found
+
+    def _over_projects(self, trials: Mapping[str, list[float]], granularity: str, k: int) -> float | None:
+        """The mean over projects of the estimates from the first five trials; None where a case has fewer than k."""
+        estimate = verdicts.published_estimate if self.profile == "published" else verdicts.best_of
+        each = {
+            (case.partition("/")[0], case): estimate(scores[: verdicts.SAMPLES], k)
+            for case, scores in trials.items()
+            if granularity_of(case) == granularity
+        }
+        kept = {key: value for key, value in each.items() if value is not None}
+        return verdicts.mean_of_projects(kept) if kept and len(kept) == len(each) else None
 
 
 def granularity_of(case: str) -> str:
@@ -235,22 +248,18 @@ def _facts(project: Project, tested: judge.Tested) -> dict[str, float]:
 
 def _error(tested: judge.Tested) -> str:
     """What went wrong first; "" where all tests passed."""
-    if tested.run is None:
-        first = tested.errors[0]
-        return (
-            f"compile error: {judge.kind_of(first).replace('_', ' ')}: {first.path}, line {first.line}: {first.message}"
-        )
+    if tested.errors:
+        path, line, code, message = tested.errors[0]
+        return f"compile error: {judge.kind_of(code).replace('_', ' ')}: {path}, line {line}: {message}"
     if not tested.total:
-        return f"no test ran: {tested.run.message or tested.run.verdict}"
-    lost = next((t for t in tested.run.tests if not t.passed and t.verdict != "skipped"), None)
+        return f"no test ran: {tested.message or tested.verdict}"
+    lost = next((t for t in tested.tests if t[1] not in ("passed", "skipped")), None)
     if lost is None:
-        return "" if tested.run.passed else f"{tested.run.verdict}: {tested.run.message}"
-    return f"{tested.passed} of {tested.total} tests passed: {lost.name}: {lost.verdict}: {lost.message[:500]}"
+        return "" if tested.verdict == "passed" else f"{tested.verdict}: {tested.message}"
+    return f"{tested.passed} of {tested.total} tests passed: {': '.join(lost)}"
 
 
 def _log(tested: judge.Tested) -> str:
     """Every error of the compiler, or every test with its verdict."""
-    errors = [f"{e.path}:{e.line}: {e.code}: {e.message}" for e in tested.errors]
-    return "\n".join(
-        errors or [f"{t.verdict} {t.name} {t.message}".rstrip() for t in (tested.run.tests if tested.run else ())]
-    )
+    errors = [f"{path}:{line}: {code}: {message}" for path, line, code, message in tested.errors]
+    return "\n".join(errors or [f"{verdict} {name} {message}".rstrip() for name, verdict, message in tested.tests])

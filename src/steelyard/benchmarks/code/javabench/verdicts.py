@@ -103,8 +103,8 @@ def read_aggregates(folder: Path) -> dict[tuple[str, str], dict[str, dict[str, f
 def published_estimate(scores: Sequence[float], k: int) -> float | None:
     """The product formula of pass@k as released, fed with the sum of the scores for the number of passes.
 
-    The sum may be a fraction, which the formula is not meant for: 1 - prod(1 - k/i) over i = n - c + 1, n - c + 2, ... <= n,
-    and 1 where n - c < k. None for fewer than k scores.
+    The sum c may be a fraction, which the formula is not meant for: 1 - prod(1 - k/i) over i = n - c + 1, n - c + 2, ... below
+    n + 1, and 1 where n - c < k. For k = 1 that is ceil(c) / (n - c + ceil(c)), at least c/n. None for fewer than k scores.
     """
     n, c = len(scores), math.fsum(scores)
     if n < k:

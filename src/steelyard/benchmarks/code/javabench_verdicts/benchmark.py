@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,8 @@ from steelyard.core.interfaces import Outcome, Replay
 from steelyard.core.words import Case, Provenance, Status
 
 ALL = "all"
+EVERY = "all-settings"
+Board = Mapping[tuple[str, str], Sequence[verdicts.Verdict]]
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,27 @@ class JavaBenchVerdicts:
         return [f"replay:{s}" for s in sorted({s for case in self.cases(data) for s in case.payload})]
 
     def measure(self, contender: Any, case: Case, trial: int) -> Outcome:
-        """What the verdicts of one setting on one model add up to; see the card for the metrics."""
+        """What the verdicts of one setting on one model add up to; see the card for the metrics.
+
+        replay:all-settings has of each metric the largest value over the settings.
+        """
         if not isinstance(contender, Replay):
             raise InputError("javabench-verdicts adds up verdicts: its contenders are replay:SETTING.")
+        if contender.name == EVERY:
+            found = [self._of(*entry) for entry in case.payload.values()]
+            names = dict.fromkeys(name for metrics in found for name in metrics)
+            best = {name: max(metrics[name] for metrics in found if name in metrics) for name in names}
+            return Outcome(best, provenance=Provenance.PUBLISHED)
         if contender.name not in case.payload:
             known = unknown("setting", contender.name, case.payload, where=f"the verdicts on {case.id}")
             return Outcome({}, Status.UNSUPPORTED, str(known))
-        board, printed = case.payload[contender.name]
+        return Outcome(self._of(*case.payload[contender.name]), provenance=Provenance.PUBLISHED)
+
+    def _of(self, board: Board, printed: Mapping[str, float]) -> dict[str, float]:
         metrics = verdicts.overall(board, published=self.profile == "published")
         completed, most = verdicts.most_passed(board)
         samples = [len(s[: verdicts.SAMPLES]) for s in board.values()]
         metrics |= {"projects_completed": completed, "most_passed": most, "samples": min(samples)}
         if printed:
             metrics["largest_difference"] = verdicts.largest_difference(metrics, printed.items())
-        return Outcome(metrics, provenance=Provenance.PUBLISHED)
+        return metrics

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
 BOUNDARY = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 NEGATED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-MATH = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "&": "|", "|": "&", "^": "&", "<<": ">>", ">>": "<<", ">>>": "<<"}
+MATH = {
+    "+": "-",
+    "-": "+",
+    "*": "/",
+    "/": "*",
+    "%": "*",
+    "&": "|",
+    "|": "&",
+    "^": "&",
+    "<<": ">>",
+    ">>": "<<",
+    ">>>": "<<",
+}
 STEP = {"++": "--", "--": "++"}
 NUMBERS = {"int", "short", "byte", "char", "long", "float", "double"}
 # what a returned object becomes where its class has an empty value (PIT's empty returns); all others become null
@@ -110,7 +122,9 @@ def _joins_text(node: Node) -> bool:
     """Whether a text literal is among the operands of a chain of `+`."""
     sides = (node.child_by_field_name("left"), node.child_by_field_name("right"))
     return any(
-        side.type == "string_literal" or (side.type == "binary_expression" and _joins_text(side)) for side in sides if side
+        side.type == "string_literal" or (side.type == "binary_expression" and _joins_text(side))
+        for side in sides
+        if side
     )
 
 

@@ -213,24 +213,17 @@ class Project:
         return Thing("missing" if top in self._tops else "external", name)
 
     def find(self, path: str, qualname: str) -> tuple[Module, list[ast.ClassDef | Function]]:
-        """A function or class by its dotted name within a file, after the definitions that enclose it.
+        """A function, else a class, by its dotted name within a file, after the definitions that enclose it.
 
         Raises InputError naming the file and the nearest names.
         """
         if path not in self.by_path:
             raise unknown("file", path, self.by_path)
         module = self.by_path[path]
-        body: list[ast.stmt] = module.tree.body
-        way: list[ast.ClassDef | Function] = []
-        for name in qualname.split("."):
-            inside = [n for n in statements(body) if isinstance(n, ast.ClassDef | Function)]
-            # the last definition wins at run time; of overloads and of a property's parts the first is meant
-            chosen = next((n for n in inside if n.name == name and not _is_alternative(n)), None)
-            if chosen is None:
-                raise unknown("definition", name, [n.name for n in inside], where=f"{path} ({qualname})")
-            way.append(chosen)
-            body = chosen.body
-        return module, way
+        ways = list(_ways(module.tree.body, qualname.split(".")))
+        if not ways:
+            raise unknown("definition", qualname, [name for name, _ in self.functions(path)], where=path)
+        return module, next((way for way in ways if isinstance(way[-1], Function)), ways[0])
 
     def functions(self, path: str) -> Iterator[tuple[str, Function]]:
         """(dotted name within the file, node) of each function and method of a file; not of those inside functions."""
@@ -284,6 +277,14 @@ def home(bindings: list[Member]) -> Member:
         m for m in bindings if m.method and m.method.name == "__init__"
     ]
     return (order or bindings)[0]
+
+
+def _ways(body: list[ast.stmt], names: list[str]) -> Iterator[list[ast.ClassDef | Function]]:
+    """The definitions that lead to a nested name; a name may be defined twice, with something inside one of them only."""
+    for node in statements(body):
+        if isinstance(node, ast.ClassDef | Function) and node.name == names[0] and not _is_alternative(node):
+            rest = _ways(node.body, names[1:]) if len(names) > 1 else iter([[]])
+            yield from ([node, *more] for more in rest)
 
 
 def first_parameter(method: Function) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from steelyard.benchmarks.code.options import Profile, check_options
 from steelyard.benchmarks.code.testbench import cascade, prompts, published, syntax
-from steelyard.benchmarks.code.testbench.cascade import ACCEPT, STAGES, SYNTAX, Judged
-from steelyard.benchmarks.code.testbench.figures import of_stage, of_stages, summarise
+from steelyard.benchmarks.code.testbench.cascade import ACCEPT, SYNTAX, Judged
+from steelyard.benchmarks.code.testbench.figures import gains, of_stage, of_stages, summarise
 from steelyard.benchmarks.code.testbench.mending import mended
 from steelyard.benchmarks.code.testbench.methods import Method, read_methods
 from steelyard.benchmarks.code.testbench.prompts import Context
@@ -21,6 +21,7 @@ from steelyard.sandbox.languages import java
 
 Repair = Literal["none", "released", "fixed", "ours"]
 REPAIRS = ("none", "released", "fixed", "ours")
+VERDICTS = ("here", "syntax", "published")
 CANDIDATES = 5  # released accepted tests that are tried as the reference of a method
 
 
@@ -50,9 +51,10 @@ class TestBench:
         methods = read_methods(folder)
         self.released, self.notes = published.read_released(folder, methods)
         self.count = len(methods)
+        several = len({method.project for method in methods}) > 1
         for method in methods:
             about = {"project": method.project, "class": method.class_name, "method": method.name}
-            yield Case(method.id, method, about, group=method.project)
+            yield Case(method.id, method, about, group=method.project if several else "")
 
     def contenders_in(self, data: str | None) -> list[str]:
         """Of our own data the drafts, as they are and after each repair; of others the published verdicts."""
@@ -80,7 +82,7 @@ class TestBench:
 
     def program(self, case: Case, output: str, repair: Repair = "none", **_: object) -> str:
         """The test in an answer, after the repair."""
-        return self._repaired(case.payload, prompts.extracted(output)[0], repair).text
+        return self._repaired(case.payload, prompts.extracted(output).text, repair).text
 
     def reference(self, case: Case, **_: object) -> str | Outcome:
         """A test that is accepted: our own, or the first released one that is accepted here."""
@@ -94,7 +96,8 @@ class TestBench:
         return Outcome({"methods": self.count}, Status.UNSUPPORTED, "no test is known to be accepted here")
 
     def replay(self, name: str, case: Case, trial: int, verdicts: str = "here", **options: Any) -> Outcome:
-        """A released answer judged here, beside its released verdict; or (verdicts=published) that verdict alone."""
+        """A released answer judged here beside its released verdict; by the parsers only (verdicts=syntax), or not at all:
+        the released verdict alone (verdicts=published)."""
         _check(verdicts=verdicts, **options)
         if name not in self.released:
             raise unknown("published model", name, self.released)
@@ -111,63 +114,64 @@ class TestBench:
                 return Outcome({}, Status.UNSUPPORTED, f"no verdicts were released after repair={repair}")
             metrics = of_stages(record, method.id, context, repair, trial)
             return Outcome(metrics, Status.OK, stages[trial], provenance=Provenance.PUBLISHED)
-        outcome = self._scored(method, given[trial], repair)
+        scored = self._parsed if verdicts == "syntax" else self._scored
+        outcome = scored(method, given[trial], repair)
         metrics = dict(outcome.metrics)
         if stages:
-            metrics["syntax_agrees"] = float((stages[trial] != SYNTAX) == bool(metrics["syntax_rate"]))
-            if outcome.status is Status.OK:
-                metrics["stage_agrees"] = float(outcome.error.startswith(stages[trial]) or (not outcome.error and stages[trial] == ACCEPT))
+            again = bool(cascade.class_of(self._repaired(method, given[trial], repair).text, "published"))
+            metrics["syntax_agrees"] = float((stages[trial] != SYNTAX) == again)
+        if stages and outcome.status is Status.OK:
+            metrics["stage_agrees"] = float((outcome.error.partition(":")[0] or ACCEPT) == stages[trial])
         return Outcome(metrics, outcome.status, outcome.error, outcome.artifacts)
 
     def score(self, case: Case, output: str, repair: Repair = "none", **options: Any) -> Outcome:
         """How far one answer gets, what an accepted test covers and detects, and what the repair gained and lost."""
         _check(repair=repair, **options)
-        text, rule = prompts.extracted(output)
-        outcome = self._scored(case.payload, text, repair)
-        return Outcome(outcome.metrics, outcome.status, outcome.error, {**outcome.artifacts, "extraction": rule})
+        found = prompts.extracted(output)
+        outcome = self._scored(case.payload, found.text, repair)
+        return Outcome(outcome.metrics, outcome.status, outcome.error, {**outcome.artifacts, "extraction": found.why})
 
     def summary(self, values: Any) -> dict[str, str | float]:
         """Counts at each stage, pass@k by method, coverage and kills, what a repair gained and lost."""
         return summarise(values)
 
-    def _scored(self, method: Method, text: str, repair: str) -> Outcome:
+    def _parsed(self, method: Method, text: str, repair: str, why: str = "only parsed, as asked") -> Outcome:
+        """What the parsers alone can say of an answer."""
         after = self._repaired(method, text, repair)
-        why = "" if not java.missing() else java.missing()
-        artifacts = {"program": after.text}
-        if not why:
-            why = cascade.home(method)[1]
-        elif not self.released:
-            raise MissingError(why)
-        metrics: dict[str, float] = {}
+        metrics = {"syntax_rate": float(bool(cascade.class_of(after.text, self.profile)))}
         if after.inserted:
             metrics["unparsable_insertions"] = float(not _parses("\n".join(after.inserted)))
-        if why:  # only the parsers can judge it
-            found = float(bool(cascade.class_of(after.text, self.profile)))
-            metrics |= {"syntax_rate": found} | (
-                _gains("syntax", float(bool(cascade.class_of(text, self.profile))), found) if repair != "none" else {}
-            )
-            return Outcome(metrics, Status.UNSUPPORTED, f"not runnable here: {why}", artifacts)
-        judged = self._judge(method, after.text)
+        if repair != "none":
+            before = float(bool(cascade.class_of(text, self.profile)))
+            metrics |= gains("syntax", before, metrics["syntax_rate"])
+        return Outcome(metrics, Status.UNSUPPORTED, why, {"program": after.text})
+
+    def _scored(self, method: Method, text: str, repair: str) -> Outcome:
+        """The whole cascade, and what a repair changed in it. Raises MissingError where there is no Java."""
+        if missing := java.missing():
+            raise MissingError(missing)
+        parsed = self._parsed(method, text, repair)
+        if why := cascade.home(method)[1]:
+            return Outcome(parsed.metrics, Status.UNSUPPORTED, f"not runnable here: {why}", parsed.artifacts)
+        metrics, artifacts = dict(parsed.metrics), dict(parsed.artifacts)
+        after = artifacts["program"]
+        judged = self._judge(method, after, self.mutants)
         before = self._judge(method, text) if repair != "none" else judged
         if judged.broken or before.broken:
             return Outcome({}, Status.FAILED, f"runner: {judged.why or before.why}", artifacts)
-        metrics |= of_stage(judged.stage) | {"tests": float(judged.tests)}
+        metrics |= of_stage(judged.stage) | judged.metrics
+        metrics["method_coverage_of_all"] = metrics.get("method_coverage", 0.0)
         if repair != "none":
             first, last = of_stage(before.stage), of_stage(judged.stage)
             for stage in ("syntax", "compile", "pass"):
-                metrics |= _gains(stage, first[f"{stage}_rate"], last[f"{stage}_rate"])
-        if judged.stage == ACCEPT:
-            metrics |= cascade.coverage(method, judged)
-            if self.mutants:
-                counts, alive = cascade.killed(method, judged, self.profile, self.mutants, self.timeout)
-                metrics |= counts
-                artifacts["survivors"] = alive
-        metrics["method_coverage_of_all"] = metrics.get("method_coverage", 0.0)
+                metrics |= gains(stage, first[f"{stage}_rate"], last[f"{stage}_rate"])
+        if judged.survivors:
+            artifacts["survivors"] = judged.survivors
         said = "" if judged.stage == ACCEPT else f"{judged.stage}: {judged.why}".removesuffix(": ")
         return Outcome(metrics, Status.OK, said, artifacts)
 
-    def _judge(self, method: Method, text: str) -> Judged:
-        return cascade.judge(method, text, self.profile, self.timeout)
+    def _judge(self, method: Method, text: str, mutants: int = 0) -> Judged:
+        return cascade.judge(method, text, self.profile, self.timeout, mutants)
 
     def _repaired(self, method: Method, text: str, repair: str) -> Repaired:
         if repair in ("released", "fixed"):
@@ -188,11 +192,6 @@ class TestBench:
                             yield repaired(answer, method, "released").text
 
 
-def _gains(stage: str, before: float, after: float) -> dict[str, float]:
-    """What a repair did to one answer at one stage."""
-    return {f"{stage}_gained": float(after > before), f"{stage}_lost": float(before > after)}
-
-
 def _parses(lines: str) -> bool:
     """Whether import lines read as Java before a class, by both parsers."""
     text = f"{lines}\npublic class T {{}}"
@@ -201,6 +200,6 @@ def _parses(lines: str) -> bool:
 
 def _check(**options: Any) -> None:
     """InputError for an option of a contender and a value that it cannot take."""
-    for name, known in (("context", tuple(published.CONTEXTS)), ("repair", REPAIRS), ("verdicts", ("here", "published"))):
+    for name, known in (("context", tuple(published.CONTEXTS)), ("repair", REPAIRS), ("verdicts", VERDICTS)):
         if name in options and options[name] not in known:
             raise InputError(f"option {name!r} is {options[name]!r}.", f"Here it may be {', '.join(known)}.")

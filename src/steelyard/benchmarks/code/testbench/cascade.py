@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
+from steelyard.benchmarks.code import cache
 from steelyard.benchmarks.code.static import java as sources
 from steelyard.benchmarks.code.static.java_mutants import Mutant, mutants
 from steelyard.benchmarks.code.testbench import syntax
 from steelyard.benchmarks.code.testbench.methods import Method
+from steelyard.core.contender import source_hash
 from steelyard.sandbox import Verdict
 from steelyard.sandbox.languages import java
+from steelyard.sandbox.languages.tests import TestRun
 
 SYNTAX, COMPILE, TEST, ACCEPT = STAGES = ("Syntax Error", "Compile Error", "Test Error", "Accept")
 TEST_S = 10.0  # one test; all of a class have the benchmark's timeout
@@ -24,17 +28,16 @@ _KEPT = 512
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """stage: the first check that failed, or Accept. why: in words. name: binary name of the test class.
+    """What became of one test.
 
-    lines: class -> line -> hits of what an accepted test ran. tests: how many ran. broken: a fault of our own runner.
+    stage: the first check that failed, or Accept. why: in words. metrics: tests that ran, and of an accepted test its
+    coverage and kills. survivors: the mutants it does not detect, a line each. broken: a fault of our own runner.
     """
 
     stage: str
     why: str = ""
-    name: str = ""
-    tests: int = 0
-    classes: Mapping[str, bytes] = field(default_factory=dict)
-    lines: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    survivors: str = ""
     broken: bool = False
 
 
@@ -68,47 +71,66 @@ def javac_parses(text: str) -> bool:
 
 
 @lru_cache(maxsize=_KEPT)
-def judge(method: Method, text: str, profile: str, wall_s: float) -> Judged:
-    """Run the cascade on one test. The file under test must compile alone (`home`); MissingError where there is no Java.
+def judge(method: Method, text: str, profile: str, wall_s: float, most: int) -> Judged:
+    """The cascade on one test, with up to `most` mutants where it is accepted; kept on disk unless time ran out.
 
-    profile published accepts a class that holds no test, as the released build does.
+    The file under test must compile alone (`home`). profile published accepts a class that holds no test, as the released
+    build does. Raises MissingError where there is no Java.
     """
+    parts = [
+        source_hash(Judged, Mutant), java.version(), [path.name for path in JUPITER], method.full, method.path,
+        method.qualified, method.name, method.arguments, text, profile, wall_s, most,
+    ]  # fmt: skip
+
+    def run() -> tuple[dict[str, Any], bool]:
+        judged = _judge(method, text, profile, wall_s, most)
+        return asdict(judged), not judged.broken and "timeout" not in judged.why
+
+    return Judged(**cache.verdict(parts, run))
+
+
+def _judge(method: Method, text: str, profile: str, wall_s: float, most: int) -> Judged:
     name = class_of(text, profile)
     if not name:
-        return Judged(SYNTAX, "no Java file that javalang reads, with a public type" if profile == "published" else "")
+        return Judged(SYNTAX, "javalang reads no file with a public type" if profile == "published" else "")
     package = sources.read(text).package
     name = f"{package}.{name}" if package else name
     classes, _ = home(method)
     got = java.compile({_path(package, name.rpartition(".")[2] + ".java"): text}, JUPITER, against=classes)
     if not got.ok:
-        fault = {one.code for one in got.errors} & {"timeout", "crashed", "memory"}
-        return Judged(COMPILE, _first(got), name, broken=bool(fault - {"timeout"}))
-    everything = {**classes, **got.classes}
-    limits = replace(java.LIMITS, wall_s=wall_s)
-    ran = java.test(everything, [name], coverage=sorted(classes), limits=limits, test_s=min(TEST_S, wall_s))
-    if ran.verdict is Verdict.NO_TESTS and profile == "published":
-        return Judged(ACCEPT, "no test ran", name, 0, got.classes)
-    if not ran.passed:
+        codes = {one.code for one in got.errors}
+        why = f"timeout: {_first(got)}" if "timeout" in codes else _first(got)
+        return Judged(COMPILE, why, broken=bool(codes & {"crashed", "memory", "compiler.fault"}))
+    ran = _tested({**classes, **got.classes}, name, wall_s, sorted(classes))
+    if not ran.passed and not (ran.verdict is Verdict.NO_TESTS and profile == "published"):
         bad = next((t for t in ran.tests if t.verdict not in (Verdict.PASSED, Verdict.SKIPPED)), None)
         said = f"{bad.name}: {bad.message}" if bad else ran.message
-        why = f"{ran.verdict.value}: {said}".strip(": ")
-        return Judged(TEST, why[:500], name, len(ran.tests), got.classes, broken=ran.verdict is Verdict.RUNNER_ERROR)
-    return Judged(ACCEPT, "", name, len(ran.tests), got.classes, ran.lines)
+        why = f"{ran.verdict.value}: {said}".strip(": ")[:500]
+        return Judged(TEST, why, {"tests": float(len(ran.tests))}, broken=ran.verdict is Verdict.RUNNER_ERROR)
+    metrics = {"tests": float(len(ran.tests))} | coverage(method, ran.lines)
+    counts, alive = killed(method, got.classes, name, profile, wall_s, most) if most else ({}, "")
+    return Judged(ACCEPT, "" if ran.passed else "no test ran", metrics | counts, alive)
 
 
-def coverage(method: Method, judged: Judged) -> dict[str, float]:
-    """Shares of lines that the test ran: of the class under test (nested classes apart) and of the method itself."""
-    place = method.place
+def _tested(classes: Mapping[str, bytes], name: str, wall_s: float, covered: Sequence[str] = ()) -> TestRun:
+    limits = replace(java.LIMITS, wall_s=wall_s)
+    return java.test(classes, [name], coverage=covered, limits=limits, test_s=min(TEST_S, wall_s))
+
+
+def coverage(method: Method, lines: Mapping[str, Mapping[int, int]]) -> dict[str, float]:
+    """Shares of lines that a test ran: of the class under test (nested classes apart) and of the method itself.
+
+    lines: class -> line -> hits.
+    """
     found = {}
-    of_class = judged.lines.get(method.qualified) or judged.lines.get(method.qualified.replace(".", "/"), {})
-    if of_class:
+    if of_class := lines.get(method.qualified):
         found["class_coverage"] = sum(hits > 0 for hits in of_class.values()) / len(of_class)
-    if place is not None:
+    if place := method.place:
         data = method.full.encode("utf-8", "replace")
         first, last = (data.count(b"\n", 0, at) + 1 for at in place.span)
-        inside = {line: hits for lines in judged.lines.values() for line, hits in lines.items() if first <= line <= last}
+        inside = [hits for counts in lines.values() for line, hits in counts.items() if first <= line <= last]
         if inside:
-            found["method_coverage"] = sum(hits > 0 for hits in inside.values()) / len(inside)
+            found["method_coverage"] = sum(hits > 0 for hits in inside) / len(inside)
     return found
 
 
@@ -147,14 +169,15 @@ def defects(method: Method, profile: str, most: int) -> Defects:
     return Defects(tuple(ready), broken, same)
 
 
-def killed(method: Method, judged: Judged, profile: str, most: int, wall_s: float) -> tuple[dict[str, float], str]:
+def killed(
+    method: Method, test: Mapping[str, bytes], name: str, profile: str, wall_s: float, most: int
+) -> tuple[dict[str, float], str]:
     """Which share of the mutants an accepted test detects (a test fails, or does not end), with the counts behind it;
     and the survivors, a line each. Survivors may be equivalent to the original: nobody can say in general."""
     found = defects(method, profile, most)
     alive = []
     for mutant, classes in found.ready:
-        limits = replace(java.LIMITS, wall_s=wall_s)
-        ran = java.test({**classes, **judged.classes}, [judged.name], limits=limits, test_s=min(TEST_S, wall_s))
+        ran = _tested({**classes, **test}, name, wall_s)
         if ran.passed or ran.verdict is Verdict.NO_TESTS:
             alive.append(f"line {mutant.line}, {mutant.operator}: {mutant.old} -> {mutant.new}")
     counts = {

@@ -18,9 +18,7 @@ def simple_context(source: str) -> str:
     """
     read = java.read(source)
     parts = [f"package {read.package};"] if read.package else []
-    parts += [
-        f"import {'static ' if i.static else ''}{i.name}{'.*' if i.wildcard else ''};" for i in read.imports
-    ]
+    parts += [f"import {'static ' if i.static else ''}{i.name}{'.*' if i.wildcard else ''};" for i in read.imports]
     parts += ["\n".join(_type(read, t, "")) + "\n" for t in read.types]
     return "\n\n".join(parts)
 

@@ -10,7 +10,7 @@ from steelyard.benchmarks.code.static.trees import parse, text, walk
 from steelyard.benchmarks.code.testbench.methods import Method
 from steelyard.benchmarks.code.testbench.repair import ASSERTIONS
 
-# the packages of the simple names that tests use most; JUnit's names win over none of java.lang
+# the packages of the simple names that tests use most; those of java.lang need no import
 KNOWN = {
     "java.io": "BufferedReader BufferedWriter ByteArrayInputStream ByteArrayOutputStream File FileInputStream "
     "FileNotFoundException FileOutputStream FileReader FileWriter IOException InputStream InputStreamReader "
@@ -82,7 +82,9 @@ def _code(answer: str) -> str:
 
 def _braces(code: str) -> Iterator[tuple[int, str]]:
     """Position and kind of every brace outside strings, characters and comments."""
-    for found in re.finditer(r'"""[\s\S]*?"""|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?(?:\*/|\Z)|[{}]', code, re.DOTALL):
+    for found in re.finditer(
+        r'"""[\s\S]*?"""|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?(?:\*/|\Z)|[{}]', code, re.DOTALL
+    ):
         if found[0] in "{}":
             yield found.start(), found[0]
 
@@ -137,7 +139,9 @@ def _packaged(code: str, method: Method) -> str:
     if package == method.package or not method.package:
         return code
     if package:
-        return re.sub(rf"^\s*package\s+{re.escape(package)}\s*;", f"package {method.package};", code, count=1, flags=re.MULTILINE)
+        return re.sub(
+            rf"^\s*package\s+{re.escape(package)}\s*;", f"package {method.package};", code, count=1, flags=re.MULTILINE
+        )
     return f"package {method.package};\n\n{code}"
 
 
@@ -155,7 +159,9 @@ def _public(code: str, method: Method) -> str:
         new[at, at + len(b"public")] = ""
     code = java.replaced(read, new)
     if any(t.name == method.class_name and "@Test" in read.text(t.span) for t in read.types):
-        code = re.sub(rf"\b(class\s+|public\s+){method.class_name}\b(?=\s*[({{])", rf"\1{method.class_name}Test", code, count=1)
+        code = re.sub(
+            rf"\b(class\s+|public\s+){method.class_name}\b(?=\s*[({{])", rf"\1{method.class_name}Test", code, count=1
+        )
     return code
 
 

@@ -20,9 +20,9 @@ FIELDS = (
 class Method:
     """One method under test.
 
-    arguments: "type name" of each. full: the whole file it stands in. reference: a test that
-    is accepted, "" where none is known. imports_of: the file whose imports the repair takes, that of the first method of
-    this name in the project.
+    arguments: "type name" of each. full: the whole file it stands in. simple: its released simple context, "" where there
+    is none. reference: a test that is accepted, "" where none is known. imports_of: the file whose imports the repair
+    takes, that of the first method of this name in the project.
     """
 
     id: str
@@ -71,7 +71,9 @@ def read_methods(path: Path) -> list[Method]:
         project, where, package, source, class_name, name = (record.text(f) for f in FIELDS[:6])
         full, arguments = record.text("full_context"), record.fields["argument_name"]
         if not isinstance(arguments, list) or not all(isinstance(a, str) for a in arguments):
-            raise InputError(f"{record.where}: argument_name is no list of texts.", 'Write ["int x", "String y"], or [].')
+            raise InputError(
+                f"{record.where}: argument_name is no list of texts.", 'Write ["int x", "String y"], or [].'
+            )
         identity = f"{project}/{class_name}.{name}"
         names[identity] = names.get(identity, 0) + 1
         if names[identity] > 1:
@@ -79,8 +81,10 @@ def read_methods(path: Path) -> list[Method]:
         imports_of = first.setdefault((project, name), full)
         optional = (str(record.fields.get(f) or "") for f in ("simple_context", "reference_test"))
         found.append(
-            Method(identity, project, where, package, source, class_name, name, tuple(arguments), full, *optional, imports_of)
-        )
+            Method(
+                identity, project, where, package, source, class_name, name, tuple(arguments), full, *optional, imports_of
+            )
+        )  # fmt: skip
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from steelyard.benchmarks.code.extract import Extraction, Rung, climb
 from steelyard.benchmarks.code.testbench.contexts import simple_context
 from steelyard.benchmarks.code.testbench.methods import Method
 from steelyard.benchmarks.code.testbench.repair import ASSERTIONS, JUPITER
@@ -38,19 +39,30 @@ def question(method: Method, context: Context) -> str:
     return "\n\n".join(parts)
 
 
-def extracted(output: str) -> tuple[str, str]:
-    """The test in an answer and the rule that found it.
+def extracted(output: str) -> Extraction:
+    """The test in an answer, by the released rules: the first fence that says java, else what follows the first fence
+    mark, else what [JAVA] tags enclose (nothing where they are not closed), else everything."""
+    return climb(output, LADDER)
 
-    The released rules: the first fence that says java, else what follows the first fence mark, else what [JAVA] tags
-    enclose (nothing where they are not closed), else everything.
-    """
-    if "```" in output:
-        found = _JAVA.search(output)
-        return (found[1], "java fence") if found else (output.split("```")[1], "first fence mark")
-    if "[JAVA]" in output:
-        tagged = _TAGS.search(output)
-        return (tagged[1] if tagged else "", "JAVA tags")
-    return output, "whole answer"
+
+def _tagged(output: str) -> str | None:
+    if "[JAVA]" not in output:
+        return None
+    found = _TAGS.search(output)
+    return found[1] if found else ""
+
+
+def _fence(output: str) -> str | None:
+    found = _JAVA.search(output)
+    return found[1] if found else None
+
+
+LADDER: tuple[Rung, ...] = (
+    ("fence", "the first closed fence that says java", _fence),
+    ("fence", "what follows the first fence mark", lambda output: output.split("```")[1] if "```" in output else None),
+    ("tag", "between [JAVA] tags", _tagged),
+    ("heuristic", "the whole answer", lambda output: output),
+)
 
 
 def fenced(text: str) -> str:

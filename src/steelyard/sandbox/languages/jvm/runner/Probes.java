@@ -2,7 +2,9 @@ package steelyard.runner;
 
 import java.lang.reflect.Field;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.UUID;
 import org.objectweb.asm.ClassReader;
 import org.objectweb.asm.ClassWriter;
@@ -21,6 +23,7 @@ final class Probes {
     static final int ROOM = 1 << 16; // counters of one program
     private final String holder = "p" + UUID.randomUUID().toString().replace("-", ""); // not to be guessed by a program
     private final List<String> places = new ArrayList<>();
+    private final Set<String> seen = new HashSet<>();
     private int[] counts;
 
     /** Makes, in `loader`, the class that holds the counters. */
@@ -36,6 +39,7 @@ final class Probes {
 
     /** The class with its counters. */
     byte[] instrument(String name, byte[] bytes) {
+        seen.add(name);
         ClassNode node = new ClassNode();
         new ClassReader(bytes).accept(node, 0);
         for (MethodNode method : node.methods) {
@@ -61,6 +65,13 @@ final class Probes {
         ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
         node.accept(writer);
         return writer.toByteArray();
+    }
+
+    /** Counts the lines of a class that was never loaded: none was entered. bytes: null where there is no such class. */
+    void unloaded(String name, byte[] bytes) {
+        if (bytes != null && !seen.contains(name)) {
+            instrument(name, bytes);
+        }
     }
 
     /** A line for each counter: class, line, hits; a source line may have several counters. */

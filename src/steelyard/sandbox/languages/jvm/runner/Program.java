@@ -48,11 +48,11 @@ final class Program {
         Kept out = new Kept(room);
         Kept err = new Kept(room);
         Probes probes = new Probes();
+        Set<String> covered = new HashSet<>(Line.lines(request.get(5)));
         String[] fault = {""};
         Thread thread = new Thread(() -> {
             try (URLClassLoader libraries = libraries(Line.lines(request.get(3)), judge.getClass().getClassLoader())) {
                 place(resources);
-                Set<String> covered = new HashSet<>(Line.lines(request.get(5)));
                 Loader loader = new Loader(libraries, classes, resources, covered, probes);
                 Thread.currentThread().setContextClassLoader(loader);
                 System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
@@ -75,6 +75,9 @@ final class Program {
         thread.start();
         thread.join();
         boolean clean = state.restore();
+        for (String name : covered) {
+            probes.unloaded(name, classes.get(name));
+        }
         line.send(nonce, "end", fault[0], clean, probes.report(), out.bytes(), err.bytes());
     }
 
