@@ -7,13 +7,17 @@ import typer
 
 def build(
     name: str = typer.Argument(help="A benchmark that can be built, such as evocodebench."),
-    package: list[str] = typer.Option(None, "--package", "-p", help="A project of the package index. Repeat or use commas."),
+    package: list[str] = typer.Option(
+        None, "--package", "-p", help="A project of the package index. Repeat or use commas."
+    ),
     since: str = typer.Option("", "--since", help="Only releases uploaded on this day (YYYY-MM-DD) or later."),
     until: str = typer.Option("", "--until", help="Only releases uploaded on this day or earlier."),
     recipe: str = typer.Option("", "--recipe", help="Make a known slice again: its name, or a recipe's file."),
     out: str = typer.Option("", "--out", help="The folder to make. Default: the slice's name in the cache folder."),
     limit: int = typer.Option(None, "--limit", min=1, help="At most so many cases of one package."),
-    writer: str = typer.Option("", "--writer", help="A model that writes the requirements. Default: they are the docstrings."),
+    writer: str = typer.Option(
+        "", "--writer", help="A model that writes the requirements. Default: they are the docstrings."
+    ),
     labeller: str = typer.Option("", "--labeller", help="A model that labels the domains. Default: rules."),
     seed: int = typer.Option(None, "--seed", help="Which functions are drawn where there are more than --limit."),
     as_json: bool = typer.Option(False, "--json", help="What was made and what was dropped, as JSON."),

@@ -57,6 +57,19 @@ class Generator(Protocol):
 
 
 @runtime_checkable
+class Neighbours(Protocol):
+    """A case's payload that knows what stands near it: what a contender without a model may look at and copy."""
+
+    def query(self) -> str:
+        """The case in words: a signature, a requirement, a question."""
+        ...
+
+    def neighbours(self) -> Sequence[tuple[str, str]]:
+        """(the same kind of words, an output) of others near it, never of the case itself."""
+        ...
+
+
+@runtime_checkable
 class Analysis(Protocol):
     """A procedure over tables of numbers that others measured: an aggregation, an agreement test, a rating, a score.
 

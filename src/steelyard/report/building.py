@@ -22,11 +22,15 @@ def build_and_print(name: str, *, out: str, as_json: bool, **options: Any) -> No
 
     card, bench = load_benchmark(parse_spec(name))
     if not hasattr(bench, "build"):
-        raise InputError(f"{card.name} cannot be built: its cases are what its data hold.", "docs/building.md lists those that can.")
+        raise InputError(
+            f"{card.name} cannot be built: its cases are what its data hold.", "docs/building.md lists those that can."
+        )
     given = {key: value for key, value in options.items() if value not in (None, "", [])}
     known = inspect.signature(bench.build).parameters
     if odd := [key for key in given if key not in known]:
-        takes = ", ".join(f"--{key.rstrip('s')}" if key == "packages" else f"--{key}" for key in options if key in known)
+        takes = ", ".join(
+            f"--{key.rstrip('s')}" if key == "packages" else f"--{key}" for key in options if key in known
+        )
         raise InputError(f"{card.name} has no use for --{odd[0]}.", f"It takes {takes}.")
     for key in ("since", "until"):
         if key in given:
@@ -39,7 +43,11 @@ def build_and_print(name: str, *, out: str, as_json: bool, **options: Any) -> No
     reasons = Counter(why.partition(":")[0] for _, why in built.dropped)
     if built.dropped:
         rows = [
-            {"dropped": str(count), "why": why, "first": next(w for w, y in built.dropped if y.partition(":")[0] == why)}
+            {
+                "dropped": str(count),
+                "why": why,
+                "first": next(w for w, y in built.dropped if y.partition(":")[0] == why),
+            }
             for why, count in reasons.most_common(SHOWN)
         ]
         print_table(rows, ["dropped", "why", "first"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: Sequence[str]) -> list[dict[str, Any]]:
-    """One row a contender of what `bench.summary` makes of its metrics; none where the benchmark has no summary.
+    """What `bench.summary` makes of each contender's metrics, a row or several; none where the benchmark has no summary.
 
     `summary` is given `Values`.
     """
@@ -25,9 +25,8 @@ def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: 
         return []
     rows = []
     for contender in contenders:
-        found = bench.summary(Values(pool, benchmark, version, contender))
-        if found:
-            rows.append({"contender": contender, **found})
+        found = bench.summary(Values(pool, benchmark, version, contender, contenders))
+        rows += [{"contender": contender, **row} for row in (found if isinstance(found, list) else [found]) if row]
     return rows
 
 
@@ -42,6 +41,12 @@ class Values:
     benchmark: str
     version: str
     contender: str
+    contenders: Sequence[str] = ()
+
+    @property
+    def others(self) -> list[Values]:
+        """The same of the other contenders that are shown."""
+        return [replace(self, contender=name) for name in self.contenders if name != self.contender]
 
     def __call__(self, metric: str, other: str = "") -> Mapping[str, float]:
         """case -> value, the trials of a case averaged; empty where the pool has none. other: of that benchmark."""

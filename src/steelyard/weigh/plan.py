@@ -115,7 +115,7 @@ def data_name(data: str) -> str:
         return data
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
+        if file.is_file() and "__pycache__" not in file.parts:
             digest.update(file.name.encode() + file.read_bytes())
     return f"{path.name}@{digest.hexdigest()[:8]}"
 

@@ -31,10 +31,8 @@ def replace_body(source: str, body: tuple[int, int], completion: str, indent: in
 
     Source: pass_k.py of EvoCodeBench. In a file with CRLF the new lines get it too.
     """
-    code = f"\n{reindented(completion.replace(chr(13), ''), indent)}\n"
-    if "\r\n" in source:
-        code = code.replace("\n", "\r\n")
-    return replace_lines(source, *body, code + "\n")
+    code = f"\n{reindented(completion.replace(chr(13), ''), indent)}\n\n"
+    return replace_lines(source, *body, code.replace("\n", "\r\n") if "\r\n" in source else code)
 
 
 def replace_span(source: str, start: int, end: int, text: str) -> str:

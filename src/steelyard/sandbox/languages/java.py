@@ -152,13 +152,11 @@ def test(
             spoiled = run.once(jvm, ["test", *head, "\n".join(run.done), *rest])
         finally:
             pool.give(jvm, spoiled)
-        if not run.cut:
+        if not run.cut or time.monotonic() > run.until:
             break
         if used:
             run.forget(before)
         fresh = True  # at hand, or started now: what is left runs in a JVM of its own
-        if time.monotonic() > run.until:
-            break
     return run.report()
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from steelyard.benchmarks.code.static.python import LEVELS, Project, dependencies
 from steelyard.core.errors import InputError
+from tests.benchmarks.code.static.peers import jedi_uses, pyan_uses
+from tests.conftest import need
 
 HERE = Path(__file__).parent
 KEY = json.loads((HERE / "key.json").read_text())["functions"]
@@ -26,6 +28,32 @@ def test_the_key_is_found_but_for_a_lambda_whose_argument_has_no_type(orchard):
         if any(off.values()):
             wrong[entry["name"]] = set().union(*off.values())
     assert wrong == {"cheapest": {"orchard.prices.Price.amount"}}
+
+
+def tally(uses):
+    """(precision, recall) of the project names in `uses`, one set for each function of the key, all names pooled."""
+    wanted = [set().union(*(entry[kind] for kind in KINDS)) for entry in KEY]
+    right = sum(len(want & got) for want, got in zip(wanted, uses, strict=True))
+    return right / sum(map(len, uses)), right / sum(map(len, wanted))
+
+
+def test_pyan3_finds_less_than_we_do(orchard):
+    need("pyan")
+    names = [f"{e['path'][:-3].replace('/', '.')}.{e['name']}" for e in KEY]
+    precision, recall = tally([uses for _, uses in pyan_uses(HERE / "orchard", names)])
+    ours = tally([dependencies(orchard, e["path"], e["name"]).project for e in KEY])
+    assert ours == (1.0, 78 / 79)
+    assert precision < ours[0]
+    assert recall < ours[1]
+
+
+@pytest.mark.slow
+def test_jedi_finds_less_than_we_do(orchard):
+    need("jedi")
+    precision, recall = tally([jedi_uses(HERE / "orchard", orchard, e["path"], e["name"]) for e in KEY])
+    print(f"jedi: precision {precision:.3f}, recall {recall:.3f}")
+    assert 0.9 < precision < 1.0
+    assert 0.9 < recall < 78 / 79
 
 
 @pytest.mark.parametrize(
@@ -125,6 +153,13 @@ def test_globals_closures_and_matches():
     assert found.unresolved == set()
 
 
+def test_a_class_that_is_defined_twice_is_looked_through():
+    source = (
+        "if x:\n    class A: ...\nelse:\n    class A:\n        def f(self):\n            return self.g\n        g = 1\n"
+    )
+    assert of({"pkg/a.py": "x = 1\n" + source}, name="A.f").intra_class == {"pkg.a.A.g"}
+
+
 def test_circles_of_imports_and_bases_end():
     files = {
         "pkg/a.py": "from .b import *\nfrom .b import g\nclass A(B): ...\nclass B(A):\n    def f(self):\n        return self.m, g\n",
@@ -138,7 +173,10 @@ def test_circles_of_imports_and_bases_end():
 def test_files_without_a_package_and_in_src_are_found():
     files = {"src/one.py": "import two\ndef f():\n    return two.g()\n", "src/two.py": "def g(): ...\n"}
     assert dependencies(Project(files), "src/one.py", "f").cross_file == {"two.g"}
-    files = {"scripts/run.py": "from helper import g\ndef f():\n    return g()\n", "scripts/helper.py": "def g(): ...\n"}
+    files = {
+        "scripts/run.py": "from helper import g\ndef f():\n    return g()\n",
+        "scripts/helper.py": "def g(): ...\n",
+    }
     assert dependencies(Project(files), "scripts/run.py", "f").cross_file == {"scripts.helper.g"}
 
 

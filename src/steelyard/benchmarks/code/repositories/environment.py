@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from steelyard.benchmarks.code.repositories.project import Project, pyproject
 from steelyard.core.errors import InputError, MissingError
 
 TOOLS = ("pytest", "coverage")
+_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+")
 _UNUSED = {"pytest", "pytest-cov", "pytest-xdist", "coverage", "tox", "nox", "pytest-randomly", "pytest-benchmark"}
 _IMPORTED_AS = {
     "pyyaml": "yaml", "python-dateutil": "dateutil", "attrs": "attr", "beautifulsoup4": "bs4", "pillow": "PIL",
@@ -67,26 +68,41 @@ def _closure(names: Iterable[str]) -> Iterator[importlib.metadata.Distribution]:
         todo += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
 
 
-def equipped(project: Project) -> Project:
-    """The project with a folder of what it needs: wheels of the index, its own metadata. Raises InputError where they cannot be had."""
-    wanted = requirements(project)
-    until = project.uploaded or "now"
-    key = hashlib.sha256("\n".join([str(project), *wanted, until, sys.version]).encode()).hexdigest()[:12]
+def equipped(project: Project, pinned: Sequence[str] | None = None) -> Project:
+    """The project with a folder of what it needs: wheels of the index and its own metadata.
+
+    pinned: exactly these (`name==version`), as a lock file has them; else what `requirements` finds.
+    Raises InputError where they cannot be had.
+    """
+    wanted = list(pinned) if pinned is not None else requirements(project)
+    if odd := [text for text in pinned or () if not _PIN.fullmatch(text)]:
+        raise InputError(f"{project}: {odd[0]!r} pins no version.", "Write name==version.")
+    key = hashlib.sha256("\n".join([str(project), *wanted, sys.version]).encode()).hexdigest()[:12]
     home = index.folder() / "needs" / f"{project.name}-{project.version}-{key}"
     if not home.is_dir():
         with _made(home) as part:
             if wanted:
-                _install(wanted, part, project)
+                _install(wanted, part, project, alone=pinned is not None)
             _describe(project, part)
     return replace(project, needs=home)
 
 
-def _install(wanted: list[str], into: Path, project: Project) -> None:
+def pins(project: Project) -> list[str]:
+    """What its folder of needs holds, as `name==version`."""
+    if project.needs is None:
+        return []
+    found = importlib.metadata.distributions(path=[str(project.needs)])
+    named = {(index.normalised(d.metadata["Name"]), d.version) for d in found}
+    return sorted(f"{name}=={version}" for name, version in named if name != project.name)
+
+
+def _install(wanted: list[str], into: Path, project: Project, alone: bool) -> None:
     command = [*index.pip(), "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    command += ["--no-deps"] if alone else []
     done = subprocess.run([*command, "--target", str(into), *wanted], capture_output=True, text=True)
     if done.returncode:
         errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise InputError(f"{project}: what it needs cannot be had as wheels: {(errors or ['pip failed'])[0][:200]}.")
+        raise InputError(f"what it needs cannot be had as wheels: {project}: {(errors or ['pip failed'])[0][:200]}.")
 
 
 def _describe(project: Project, folder: Path) -> None:
@@ -119,8 +135,8 @@ def requirements(project: Project) -> list[str]:
             need = Requirement(text.partition(" #")[0])
         except InvalidRequirement:
             continue
-        if need.marker is not None and not need.marker.evaluate({"extra": extra}):
-            continue
+        if need.url or (need.marker is not None and not need.marker.evaluate({"extra": extra})):
+            continue  # nothing is fetched from an address that a package names
         name = index.normalised(need.name)
         module = _IMPORTED_AS.get(name, name.replace("-", "_"))
         wanted = name not in _UNUSED and (name.startswith("pytest-") or module in imported)

@@ -93,8 +93,8 @@ def _top(statement: ast.stmt) -> int:
 
 def _colon(node: _Def, lines: list[str]) -> int:
     """The line on which the signature ends."""
-    parts = [node.lineno, *(n.end_lineno or 0 for a in ast.walk(node.args) for n in [a] if hasattr(n, "end_lineno"))]
-    line = max([*parts, (node.returns.end_lineno or 0) if node.returns else 0])
+    parts = [*ast.walk(node.args), *([node.returns] if node.returns else [])]
+    line: int = max([node.lineno, *(getattr(part, "end_lineno", None) or 0 for part in parts)])
     while not lines[line - 1].partition("#")[0].rstrip().endswith(":") and line < _top(node.body[0]):
         line += 1
     return line

@@ -85,4 +85,4 @@ def _is_none(node: ast.expr) -> bool:
 def _lose(node: ast.AST) -> None:
     """Turn a statement into one that does nothing, in place."""
     node.__class__ = ast.Expr  # type: ignore[assignment]
-    node.value = ast.Constant(...)  # type: ignore[attr-defined]
+    node.value = ast.Constant(...)

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from steelyard.benchmarks.code.repositories import index
 from steelyard.benchmarks.code.repositories.environment import tools
 from steelyard.benchmarks.code.repositories.project import Project
 from steelyard.sandbox import Limits, Outcome, Sandbox, Verdict
+from steelyard.sandbox.sharing import isolation
 
 DRIVER = Path(__file__).with_name("driver.py")
 MARK = "\x1e steelyard "
@@ -81,7 +83,7 @@ def run_tests(
     """
     wanted = [t for t in tests if "::" in t]
     shown = _places(project)
-    order = {
+    order: dict[str, Any] = {
         "root": shown["project"], "roots": list(project.roots), "needs": [shown["needs"]] if project.needs else [],
         "tests": list(tests) or list(project.tests), "wanted": wanted, "changes": dict(changes or {}), "cover": list(cover),
         "reverse": reverse, "first": first, "test_s": test_s,
@@ -154,26 +156,22 @@ def _folders(project: Project) -> dict[str, Path]:
 
 def _places(project: Project) -> dict[str, str]:
     """Where a program finds the project and what it needs."""
-    if _isolation() == "none":
+    if isolation() == "none":
         return {name: str(folder) for name, folder in _folders(project).items()}
     return {name: f"/run/{name}" for name in _folders(project)}
-
-
-def _isolation() -> str:
-    return os.environ.get("STEELYARD_ISOLATION", "bubblewrap")
 
 
 def _sandbox(project: Project) -> Sandbox:
     """The warm jails of a project; those of the project unused for longest are ended when there are too many."""
     folders = _folders(project)
-    key = (str(os.getpid()), _isolation(), *map(str, folders.values()))
+    key = (str(os.getpid()), isolation(), *map(str, folders.values()))
     with _LOCK:
         if key in _WARM:
             _WARM.move_to_end(key)
             return _WARM[key]
         _compile(project.root)
         mounts = {f"/run/{name}": folder for name, folder in folders.items()}
-        made = _WARM[key] = Sandbox(_isolation(), packages=tools(), preload=_preload(), mounts=mounts)
+        made = _WARM[key] = Sandbox(isolation(), packages=tools(), preload=_preload(), mounts=mounts)
         gone = [_WARM.popitem(last=False)[1] for _ in range(len(_WARM) - WARM)]
     for sandbox in gone:
         sandbox.close()
@@ -181,8 +179,8 @@ def _sandbox(project: Project) -> Sandbox:
 
 
 def _compile(root: Path) -> None:
-    """Bytecode beside the sources, so that a copy need not be compiled again. Nothing runs; what does not compile stays as it is."""
-    if os.access(root, os.W_OK):
+    """Bytecode beside the sources, so that a copy need not be compiled again. Nothing runs."""
+    if root.is_relative_to(index.folder()):  # our own cache: nobody else's folder is written to
         compileall.compile_dir(
             root, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=1
         )

@@ -38,7 +38,7 @@ class Trace:
             if first <= line <= last:
                 for test in tests:
                     found.setdefault(test, set()).add(line)
-        return found
+        return {test: found[test] for test in self.tests if test in found}
 
     def tests_of_file(self, path: str) -> list[str]:
         """The tests that run a line of a file inside or outside of functions, while they run (imports do not count)."""
@@ -71,7 +71,7 @@ def trace(project: Project, wall_s: float = WALL_S) -> Trace:
                 steady.remove(name)
     if not steady:
         why = traced.message or next(iter(dropped.values()), "there are none")
-        raise InputError(f"{project}: no test passes steadily ({why[:200]}).")
+        raise InputError(f"no test passes steadily: {project}: {why[:200]}.")
     good = set(steady)
     lines = {
         path: {int(n): tuple(t for t in who if t in good) for n, who in by_line.items()}
@@ -115,7 +115,8 @@ def select(reached: Mapping[str, set[int]], most: int) -> list[str]:
 
     reached: test -> lines of the body that it runs.
     """
-    left, chosen = {name: set(lines) for name, lines in reached.items()}, []
+    left = {name: set(lines) for name, lines in reached.items()}
+    chosen: list[str] = []
     covered: set[int] = set()
     while left and len(chosen) < most:
         best = max(left, key=lambda name: len(left[name] - covered))

@@ -12,7 +12,8 @@ from steelyard.benchmarks.code.static import modules
 from steelyard.benchmarks.code.static.modules import Function, Member, Module, Project, Thing, members_of
 from steelyard.benchmarks.code.static.scopes import COMPREHENSIONS, Candidate, bound, bound_by_target
 
-_DEEPEST = 6  # inferences that rest on another: what lies deeper is left unknown
+_BASES = 8  # base classes in a row: more is a circle
+_DEEPEST = 12  # inferences that rest on another: what lies deeper is left unknown
 _INNER = {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Awaitable"}
 _MANY = {
     "list", "set", "frozenset", "tuple", "deque", "List", "Set", "FrozenSet", "Tuple", "Deque", "Sequence", "Iterable",
@@ -26,8 +27,9 @@ class Reader:
     """Walks one function (the last of `way`) with `body` as its body, noting each thing that it uses."""
 
     def __init__(
-        self, project: Project, module: Module, way: list[ast.ClassDef | Function], body: list[ast.stmt], depth: int = 0
-    ) -> None:
+        self, project: Project, module: Module, way: list[ast.ClassDef | Function], body: list[ast.stmt],
+        depth: int = 0, owner: Thing | None = None,
+    ) -> None:  # fmt: skip
         self.project, self.module, self.depth, self.body = project, module, depth, body
         self.noted: set[Thing] = set()
         self.lost: set[str] = set()
@@ -35,7 +37,7 @@ class Reader:
         self.cls: Thing | None = None
         self.function = way[-1] if way and isinstance(way[-1], Function) else None
         self._quiet = 0
-        self._pending: set[int] = set()
+        self._values: dict[tuple[str, int], Thing | None] = {}
         self._scopes: list[dict[str, list[Candidate]]] = []
         self._me = ""
         name = module.name
@@ -48,6 +50,7 @@ class Reader:
             else:
                 owner = self.cls
                 self.cls = Thing("class", name, module, outer, owner=owner)
+        self.cls = owner or self.cls
         if self.function is not None:
             self._scopes.append(bound(body, self.function.args))
             if self.cls is not None and (me := modules.first_parameter(self.function)):
@@ -189,7 +192,7 @@ class Reader:
                 return self._local(scope[node.id])
         if found := self.module.lookup(node.id):
             return found
-        if hasattr(builtins, node.id):
+        if hasattr(builtins, node.id) or node.id in ("__file__", "__path__"):
             return Thing("builtin", node.id)
         if not self._quiet and isinstance(node.ctx, ast.Load):
             self.lost.add(node.id)
@@ -198,15 +201,11 @@ class Reader:
     def _local(self, candidates: list[Candidate]) -> Thing:
         """The best that is known of a local name: the first of its bindings that says something."""
         for how, node in candidates:
-            if how == "thing":
-                return node
-            if id(node) in self._pending or self.depth > _DEEPEST:
-                continue
-            self._pending.add(id(node))
-            try:
-                found = self._bound(how, node)
-            finally:
-                self._pending.discard(id(node))
+            key = (how, id(node))
+            if key not in self._values:
+                self._values[key] = None  # what rests on itself is not known
+                self._values[key] = node if how == "thing" else self._bound(how, node)
+            found = self._values[key]
             if found is not None and found.kind != "local":
                 return found
         return LOCAL
@@ -252,7 +251,7 @@ class Reader:
 
     def _class_member(self, cls: Thing, name: str, depth: int = 0) -> Thing | None:
         """A member by name, looked for in a class of the project and then in its bases, those outside last."""
-        if not isinstance(cls.node, ast.ClassDef) or cls.module is None or depth > _DEEPEST:
+        if not isinstance(cls.node, ast.ClassDef) or cls.module is None or depth > _BASES:
             return None
         bindings = members_of(self.project, cls.node).get(name) if cls.kind == "class" else None
         own: Thing | None = None
@@ -317,55 +316,60 @@ class Reader:
             return function
         if function.kind == "external" and function.namespace.rpartition(".")[2][:1].isupper():
             return Thing("instance", type=function)
-        return self._returned(function) if function.kind == "function" else None
+        return self._called(function) if function.kind == "function" else None
 
     def _returned(self, function: Thing) -> Thing | None:
         """What a call of a function of the project gives: by its annotation, else by what it returns."""
-        node, module = function.node, function.module
-        if not isinstance(node, Function) or module is None or self.depth > _DEEPEST:
+        node = function.node
+        if not isinstance(node, Function) or function.module is None:
             return None
-        owner = [function.owner.node] if function.owner is not None else []
-        inner = Reader(self.project, module, [*owner, node], node.body, self.depth + 1)  # type: ignore[list-item]
-        if function.owner is not None:
-            inner.cls = function.owner
-            inner._scopes[-1].update(
-                {inner._me: [("thing", Thing("instance", type=function.owner))]} if inner._me else {}
-            )
+        inner = self._inside(function, node)
+        if inner is None:
+            return None
         if node.returns is not None:
-            return inner.annotated(node.returns, module)
+            return inner.annotated(node.returns, inner.module)
         returns = [s.value for s in modules.statements(node.body) if isinstance(s, ast.Return) and s.value is not None]
         values = (inner.valued(inner.infer(value)) for value in returns[:3])
         return next((v for v in values if v is not None and v.kind in ("instance", "many")), None)
 
     def valued(self, thing: Thing | None) -> Thing | None:
         """A variable or property as the value that it holds, if that can be told; anything else as it is."""
-        if thing is None or thing.module is None or self.depth > _DEEPEST:
+        if thing is None or thing.module is None or thing.kind not in ("function", "variable"):
             return thing
         if thing.kind == "function":
             named = {getattr(d, "attr", getattr(d, "id", "")) for d in getattr(thing.node, "decorator_list", [])}
-            return self._returned(thing) if named & {"property", "cached_property"} else thing
-        if thing.kind != "variable":
-            return thing
+            return self._called(thing) if named & {"property", "cached_property"} else thing
+        return self.project.once(("value", thing), lambda: self._held(thing))
+
+    def _called(self, function: Thing) -> Thing | None:
+        return self.project.once(("returned", function), lambda: self._returned(function))
+
+    def _held(self, thing: Thing) -> Thing | None:
         name = thing.namespace.rpartition(".")[2]
         if thing.owner is not None and isinstance(thing.owner.node, ast.ClassDef):
             bindings = members_of(self.project, thing.owner.node).get(name, [])
         else:
-            nodes = thing.module.bindings.get(name, [])
+            nodes = thing.module.bindings.get(name, []) if thing.module is not None else []
             bindings = [Member(n, None, getattr(n, "value", None), getattr(n, "annotation", None)) for n in nodes]
         for member in bindings:
-            way: list[Any] = [*([thing.owner.node] if thing.owner else []), *([member.method] if member.method else [])]
-            body = member.method.body if member.method else []
-            inner = Reader(self.project, thing.module, way, body, self.depth + 1)
-            if thing.owner is not None and member.method is not None and inner._me:
-                inner._scopes[-1][inner._me] = [("thing", Thing("instance", type=thing.owner))]
+            inner = self._inside(thing, member.method)
             found = None
-            if member.annotation is not None:
-                found = inner.annotated(member.annotation, thing.module)
-            elif member.value is not None:
+            if inner is not None and member.annotation is not None:
+                found = inner.annotated(member.annotation, inner.module)
+            elif inner is not None and member.value is not None:
                 found = inner.valued(inner.infer(member.value))
             if found is not None and found.kind in ("instance", "many"):
                 return found
         return None
+
+    def _inside(self, thing: Thing, function: Function | None) -> Reader | None:
+        """A reader for the place where a thing is defined; None where inferences rest on too many others."""
+        if thing.module is None or self.depth > _DEEPEST:
+            return None
+        owner = thing.owner.node if thing.owner is not None else None
+        way = [node for node in (owner, function) if isinstance(node, ast.ClassDef | Function)]
+        body = function.body if function is not None else []
+        return Reader(self.project, thing.module, way, body, self.depth + 1, thing.owner)
 
     def annotated(self, node: ast.expr, module: Module) -> Thing | None:
         """An instance of the class that an annotation names, `many` for a container of them; None for anything else."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -19,7 +19,6 @@ Kind = Literal[
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _SKIPPED = {"node_modules", "__pycache__", "site-packages", "build", "dist"}
 _LARGEST = 1_000_000  # bytes: a longer file is data
-_DEEPEST = 25  # re-exports and base classes in a row: more is a circle
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +85,26 @@ class Module:
                 return {e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)}
         return None
 
-    def lookup(self, name: str, depth: int = 0) -> Thing | None:
+    def lookup(self, name: str) -> Thing | None:
         """What a name of this module stands for, through imports and star imports; None where it has no such name."""
-        if depth > _DEEPEST:
+        known, asking, question = self.project.known, self.project.asking, (self.path, name)
+        if question in known:
+            return known[question]
+        if question in asking:  # imports in a circle
             return None
-        for node in self.bindings.get(name, []):
-            found = self._bound(name, node, depth + 1)
+        asking.add(question)
+        try:
+            found = self._look(name)
+        finally:
+            asking.discard(question)
+        if not asking:  # inside a circle an answer may lack what is still being asked
+            known[question] = found
+        return found
+
+    def _look(self, name: str) -> Thing | None:
+        bindings = self.bindings.get(name, [])
+        for node in bindings:
+            found = self._bound(name, node)
             if found is not None and found.kind != "missing":
                 return found
         for star in self.stars:
@@ -99,20 +112,20 @@ class Module:
             if other is None:
                 continue
             shown = name in other.public if other.public is not None else not name.startswith("_")
-            if shown and (found := other.lookup(name, depth + 1)):
+            if shown and (found := other.lookup(name)):
                 return found
         if self.package == self.name and (inner := self.project.module(f"{self.name}.{name}")):
             return Thing("module", inner.name, inner)
-        if name in self.bindings:
-            return self._bound(name, self.bindings[name][0], depth + 1)
+        if bindings:
+            return self._bound(name, bindings[0])
         outside = [s for s in self.stars if self.project.module(s, self) is None]
         if len(outside) == 1 and not hasattr(builtins, name) and not name.startswith("__"):
             return self.project.dotted(f"{outside[0]}.{name}", self)
         return None
 
-    def _bound(self, name: str, node: ast.AST, depth: int) -> Thing | None:
+    def _bound(self, name: str, node: ast.AST) -> Thing | None:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            return imported(name, node, self, depth)
+            return imported(name, node, self)
         kind: Kind = (
             "class" if isinstance(node, ast.ClassDef) else "function" if isinstance(node, Function) else "variable"
         )
@@ -131,6 +144,9 @@ class Project:
         self.by_path: dict[str, Module] = {}
         self._by_name: dict[str, Module] = {}
         self.members: dict[ast.ClassDef, dict[str, list[Member]]] = {}
+        self.known: dict[tuple[str, str], Thing | None] = {}
+        self.asking: set[tuple[str, str]] = set()
+        self._kept: dict[object, Thing | None] = {}
         for path, source in self.files.items():
             own, from_root = self._names(path)
             self.by_path[path] = module = Module(own, path, source, self)
@@ -171,6 +187,13 @@ class Project:
         from_root = ".".join(parts[start:])
         return ".".join(parts[at:]) if at < len(folders) else from_root, from_root
 
+    def once(self, question: object, answer: Callable[[], Thing | None]) -> Thing | None:
+        """The answer to a question, found once; None while it is being found, for what rests on itself is not known."""
+        if question not in self._kept:
+            self._kept[question] = None
+            self._kept[question] = answer()
+        return self._kept[question]
+
     def module(self, name: str, asker: Module | None = None) -> Module | None:
         """The module of a dotted name; a script also finds the files beside it (asker)."""
         found = self._by_name.get(name)
@@ -179,35 +202,28 @@ class Project:
             found = self.by_path.get(beside.as_posix())
         return found
 
-    def dotted(self, name: str, asker: Module, depth: int = 0) -> Thing:
+    def dotted(self, name: str, asker: Module) -> Thing:
         """What an absolute dotted name stands for: of the project, missing from it, or from outside."""
         if module := self.module(name, asker):
             return Thing("module", module.name, module)
         head, _, tail = name.rpartition(".")
         if head and (module := self.module(head, asker)):
-            return module.lookup(tail, depth + 1) or Thing("missing", f"{module.name}.{tail}", module)
+            return module.lookup(tail) or Thing("missing", f"{module.name}.{tail}", module)
         top = name.partition(".")[0]
         return Thing("missing" if top in self._tops else "external", name)
 
     def find(self, path: str, qualname: str) -> tuple[Module, list[ast.ClassDef | Function]]:
-        """A function or class by its dotted name within a file, after the definitions that enclose it.
+        """A function, else a class, by its dotted name within a file, after the definitions that enclose it.
 
         Raises InputError naming the file and the nearest names.
         """
         if path not in self.by_path:
             raise unknown("file", path, self.by_path)
         module = self.by_path[path]
-        body: list[ast.stmt] = module.tree.body
-        way: list[ast.ClassDef | Function] = []
-        for name in qualname.split("."):
-            inside = [n for n in statements(body) if isinstance(n, ast.ClassDef | Function)]
-            # the last definition wins at run time; of overloads and of a property's parts the first is meant
-            chosen = next((n for n in inside if n.name == name and not _is_alternative(n)), None)
-            if chosen is None:
-                raise unknown("definition", name, [n.name for n in inside], where=f"{path} ({qualname})")
-            way.append(chosen)
-            body = chosen.body
-        return module, way
+        ways = list(_ways(module.tree.body, qualname.split(".")))
+        if not ways:
+            raise unknown("definition", qualname, [name for name, _ in self.functions(path)], where=path)
+        return module, next((way for way in ways if isinstance(way[-1], Function)), ways[0])
 
     def functions(self, path: str) -> Iterator[tuple[str, Function]]:
         """(dotted name within the file, node) of each function and method of a file; not of those inside functions."""
@@ -263,6 +279,14 @@ def home(bindings: list[Member]) -> Member:
     return (order or bindings)[0]
 
 
+def _ways(body: list[ast.stmt], names: list[str]) -> Iterator[list[ast.ClassDef | Function]]:
+    """The definitions that lead to a nested name; a name may be defined twice, with something inside one of them only."""
+    for node in statements(body):
+        if isinstance(node, ast.ClassDef | Function) and node.name == names[0] and not _is_alternative(node):
+            rest = _ways(node.body, names[1:]) if len(names) > 1 else iter([[]])
+            yield from ([node, *more] for more in rest)
+
+
 def first_parameter(method: Function) -> str:
     """The name of a method's own object or class; "" for a static method."""
     if any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in method.decorator_list):
@@ -307,15 +331,15 @@ def absolute(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*base, *([node.module] if node.module else [])])
 
 
-def imported(name: str, node: ast.Import | ast.ImportFrom, module: Module, depth: int = 0) -> Thing | None:
+def imported(name: str, node: ast.Import | ast.ImportFrom, module: Module) -> Thing | None:
     """What a name bound by an import statement stands for."""
     for alias in node.names:
         if (alias.asname or alias.name.partition(".")[0]) != name:
             continue
         if isinstance(node, ast.ImportFrom):
-            return module.project.dotted(f"{absolute(node, module.package)}.{alias.name}".lstrip("."), module, depth)
+            return module.project.dotted(f"{absolute(node, module.package)}.{alias.name}".lstrip("."), module)
         target = alias.name if alias.asname else alias.name.partition(".")[0]
-        return module.project.dotted(target, module, depth)
+        return module.project.dotted(target, module)
     return None
 
 

@@ -1,0 +1,1 @@
+"""A small harbour: ships, berths and what they pay."""

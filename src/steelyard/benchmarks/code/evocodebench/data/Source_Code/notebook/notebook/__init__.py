@@ -1,0 +1,1 @@
+"""Notes in a small markup, kept in a database and found again."""

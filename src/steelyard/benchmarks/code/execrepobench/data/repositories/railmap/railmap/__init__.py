@@ -1,0 +1,1 @@
+"""Stations, lines and the way between them."""
