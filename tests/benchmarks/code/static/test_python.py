@@ -80,6 +80,10 @@ def test_decorators_defaults_and_annotations_count_with_the_signature(orchard):
     assert with_it.cross_file - without.cross_file == {"orchard.util.log.timed"}
     of = dependencies(orchard, "orchard/stock.py", "Crate.__init__", signature=True)
     assert of.builtins == {"str", "int"}
+    postponed = dependencies(orchard, "orchard/ledger.py", "Ledger.of", signature=True)
+    assert "orchard.people.Customer" not in postponed.cross_file, (
+        "the file postpones annotations: nothing evaluates them"
+    )
 
 
 def test_another_body_is_read_in_the_scope_of_the_function(orchard):

@@ -58,11 +58,18 @@ class Reader:
                 self._scopes[-1][me] = [("thing", Thing("instance", type=self.cls))]
 
     def read(self, signature: bool) -> None:
-        """Note what the body uses and, with `signature`, decorators, defaults and annotations."""
+        """Note what the body uses and, with `signature`, decorators, defaults and the annotations that are evaluated."""
         if signature and self.function is not None:
             inner, self._scopes = self._scopes, self._scopes[:-1]
-            for node in (*self.function.decorator_list, self.function.args, self.function.returns):
+            arguments = self.function.args
+            postponed = any(
+                getattr(n, "module", "") == "__future__" for n in self.module.bindings.get("annotations", [])
+            )
+            parts: list[ast.AST | None] = [*arguments.defaults, *arguments.kw_defaults]
+            for node in (*self.function.decorator_list, *(parts if postponed else [arguments])):
                 self._visit(node)
+            if not postponed:
+                self._annotation_names(self.function.returns)
             self._scopes = inner
         for statement in self.body:
             self._visit(statement)
