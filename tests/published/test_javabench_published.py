@@ -102,6 +102,26 @@ def test_what_is_complete_is_complete_as_published(folder, tasks, board):
     ]
 
 
+def test_equal_outputs_do_not_always_have_equal_verdicts(folder):
+    """Why no run here can agree with all released verdicts: six of 99 outputs that stand several times have several."""
+    same = {}
+    for model, outputs in published.read_outputs(folder).items():
+        for (name, sample), output in outputs.items():
+            verdict = published.verdict_of(folder, model, "class", name, sample)
+            same.setdefault((model, name, answers.extract(output, published=True)), []).append(verdict)
+    several = {key: found for key, found in same.items() if len(found) > 1}
+    odd = sorted({(model, name) for (model, name, _), found in several.items() if len(set(found)) > 1})
+    assert len(several) == 99
+    assert odd == [
+        ("deepseek-coder-6.7b-instruct", "PA22/GameMap.java"),
+        ("deepseek-coder-6.7b-instruct", "PA22/Move.java"),
+        ("deepseek-coder-6.7b-instruct", "PA22/TerminalRenderingEngine.java"),
+        ("gpt-3.5-turbo-1106", "PA19/Cell.java"),
+        ("gpt-3.5-turbo-1106", "PA22/Move.java"),
+        ("gpt-3.5-turbo-1106", "PA22/TerminalInputEngine.java"),
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "tests"), [("PA19", 55), ("PA20", 49), ("PA21", 222), ("PA22", 70)])
 def test_the_solutions_pass_their_tests(projects, name, tests):

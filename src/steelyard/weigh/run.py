@@ -15,7 +15,7 @@ from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Outcome, join_outputs
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case, Direction, Kind, Measurement, Metric, Status
-from steelyard.weigh import executors
+from steelyard.weigh import executors, joint
 from steelyard.weigh.plan import GATE, Cell, Plan, Weighed, make_plan, order, own
 from steelyard.weigh.progress import Progress, Silent
 from steelyard.weigh.worker import Job, Weight, Worker
@@ -240,34 +240,20 @@ class _Session:
 
     def _joint(self, cells: list[Cell]) -> None:
         """Score what a model gave for the parts of each case, now or in an earlier run; it is not asked again."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            return  # the parts may not have been asked for yet
         ready = []
         for cell in cells:
             if self.plan.key(cell) in self.have:
                 ready.append(replace(cell, output=""))  # counted, and not measured again
                 continue
-            given = self._outputs(cell)
+            given = joint.outputs(self.pool, self.plan, cell)
             if lacking := [part.id for part in cell.case.parts if part.id not in given]:
                 why = f"has no output of {lacking[0]}, which is a part of {cell.case.id}"
                 self._record(cell, Weight(Outcome({}, Status.FAILED, why), 0.0, time.time()))
             else:
                 ready.append(replace(cell, output=join_outputs(given)))
         self._measure(ready)
-
-    def _outputs(self, cell: Cell) -> dict[str, str]:
-        """Case id -> the output that the pool has of each part, of the same contender, code and trial."""
-        who = self.plan.contenders[cell.contender]
-        sql = """
-            SELECT "case", artifacts FROM latest WHERE benchmark = $benchmark AND benchmark_version = $version
-            AND contender = $who AND contender_config = $config AND code_version = $code AND trial = $trial
-            AND list_contains($parts, "case") AND metric = $metric AND status = 'ok'
-        """
-        wanted = {
-            "benchmark": self.plan.card.name, "version": self.plan.version, "who": who.name, "config": who.config,
-            "code": self.plan.code_version(who), "trial": cell.trial, "parts": [part.id for part in cell.case.parts],
-            "metric": self.plan.card.primary.name,
-        }  # fmt: skip
-        keys = {r["case"]: json.loads(r["artifacts"]).get("output") for r in self.pool.query(sql, wanted).to_pylist()}
-        return {case: self.pool.get_blob(key).decode("utf-8", "replace") for case, key in keys.items() if key}
 
     def _record(self, cell: Cell, weight: Weight) -> None:
         self.pool.append(self._rows(cell, weight))

@@ -28,10 +28,6 @@ class StepByStep:
     keep: bool = True
     order: Literal["seq", "rev", "random"] = "seq"
 
-    def __post_init__(self) -> None:
-        if self.order not in ("seq", "rev", "random"):
-            raise InputError(f"step-by-step: order is {self.order!r}.", "It may be seq, rev or random.")
-
     def solver(self) -> Solver:
         return step_by_step(self)
 
