@@ -176,6 +176,24 @@ def test_released_stages_are_given_again(record, identity):
         assert outcome.metrics["stage_agrees"] == 1.0, (trial, outcome.error)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("repair", ["none", "released"])
+def test_released_stages_are_given_again_on_all_methods_that_compile_alone(record, repair):
+    need("bwrap")
+    need("javac")
+    bench, cases = record
+    alone = [c for c in cases.values() if not cascade.home(c.payload)[1]]
+    assert Counter(c.attributes["project"] for c in alone) == {"Java": 30, "commons-math": 6, "zxing": 2}
+    agrees = [
+        bench.replay(model, case, 0, context=context, repair=repair).metrics["stage_agrees"]
+        for model in MODELS.values()
+        for context in CONTEXTS
+        for case in alone
+    ]
+    assert len(agrees) == 228
+    assert sum(agrees) >= 0.97 * 228
+
+
 def test_what_needs_its_project_is_parsed_and_no_more(record):
     need("bwrap")
     need("javac")

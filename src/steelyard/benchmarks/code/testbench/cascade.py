@@ -108,13 +108,18 @@ def _judge(method: Method, text: str, profile: str, wall_s: float, most: int) ->
         why = f"{ran.verdict.value}: {said}".strip(": ")[:500]
         return Judged(TEST, why, {"tests": float(len(ran.tests))}, broken=ran.verdict is Verdict.RUNNER_ERROR)
     metrics = {"tests": float(len(ran.tests))} | coverage(method, ran.lines)
-    counts, alive = killed(method, got.classes, name, profile, wall_s, most) if most else ({}, "")
+    patience = 4.0 + 1.25 * max(
+        (test.seconds for test in ran.tests), default=0.0
+    )  # PIT's: 4 s and 1.25 times the original
+    counts, alive = killed(method, got.classes, name, profile, most, wall_s, patience) if most else ({}, "")
     return Judged(ACCEPT, "" if ran.passed else "no test ran", metrics | counts, alive)
 
 
-def _tested(classes: Mapping[str, bytes], name: str, wall_s: float, covered: Sequence[str] = ()) -> TestRun:
+def _tested(
+    classes: Mapping[str, bytes], name: str, wall_s: float, covered: Sequence[str] = (), test_s: float = TEST_S
+) -> TestRun:
     limits = replace(java.LIMITS, wall_s=wall_s)
-    return java.test(classes, [name], coverage=covered, limits=limits, test_s=min(TEST_S, wall_s))
+    return java.test(classes, [name], coverage=covered, limits=limits, test_s=min(test_s, wall_s))
 
 
 def coverage(method: Method, lines: Mapping[str, Mapping[int, int]]) -> dict[str, float]:
@@ -170,14 +175,17 @@ def defects(method: Method, profile: str, most: int) -> Defects:
 
 
 def killed(
-    method: Method, test: Mapping[str, bytes], name: str, profile: str, wall_s: float, most: int
+    method: Method, test: Mapping[str, bytes], name: str, profile: str, most: int, wall_s: float, test_s: float
 ) -> tuple[dict[str, float], str]:
     """Which share of the mutants an accepted test detects (a test fails, or does not end), with the counts behind it;
-    and the survivors, a line each. Survivors may be equivalent to the original: nobody can say in general."""
+    and the survivors, a line each. Survivors may be equivalent to the original: nobody can say in general.
+
+    test: class files of the test. wall_s: for all its tests on one mutant, test_s: for each (seconds).
+    """
     found = defects(method, profile, most)
     alive = []
     for mutant, classes in found.ready:
-        ran = _tested({**classes, **test}, name, wall_s)
+        ran = _tested({**classes, **test}, name, wall_s, test_s=test_s)
         if ran.passed or ran.verdict is Verdict.NO_TESTS:
             alive.append(f"line {mutant.line}, {mutant.operator}: {mutant.old} -> {mutant.new}")
     counts = {

@@ -67,8 +67,7 @@ def summarise(values: Any) -> dict[str, str | float]:
     if (kills := _mean(values.trials("mutants_killed"))) is not None:
         out["mutants killed"] = f"{kills:.3f}"
     changes = {
-        s: [_count(values.trials(f"{s}_{what}")) for what in ("gained", "lost")]
-        for s in ("syntax", "compile", "pass")
+        s: [_count(values.trials(f"{s}_{what}")) for what in ("gained", "lost")] for s in ("syntax", "compile", "pass")
     }
     if values("syntax_gained"):
         out["repair: syntax, compile, pass"] = ", ".join(
