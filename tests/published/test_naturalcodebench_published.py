@@ -5,10 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.conftest import need
 
 from steelyard.benchmarks.code.naturalcodebench.benchmark import NaturalCodeBench
 from steelyard.benchmarks.code.naturalcodebench.problems import Problem, read
-from tests.conftest import need
 
 
 @pytest.fixture(autouse=True)

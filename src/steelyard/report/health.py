@@ -18,7 +18,17 @@ _EXTRAS = {
 
 def checks() -> list[dict[str, str]]:
     """Rows of what, state (ok | missing | optional), detail, cure. `missing` is what the main job needs."""
-    return [_python(), *_sandbox(), *_languages(), _native(), *_models(), *_libraries(), _counters(), _pool(), _machine()]
+    return [
+        _python(),
+        *_sandbox(),
+        *_languages(),
+        _native(),
+        *_models(),
+        *_libraries(),
+        _counters(),
+        _pool(),
+        _machine(),
+    ]
 
 
 def _row(what: str, ok: bool, detail: str, cure: str = "", *, needed: bool = True) -> dict[str, str]:
@@ -44,7 +54,9 @@ def _languages() -> list[dict[str, str]]:
     rows = []
     for name, why in sorted(languages.missing().items()):
         what, _, cure = why.partition("\n")
-        rows.append(_row(f"programs in {name}", not why, what or "compiled, run and tested", cure.strip(), needed=False))
+        rows.append(
+            _row(f"programs in {name}", not why, what or "compiled, run and tested", cure.strip(), needed=False)
+        )
     return rows
 
 

@@ -145,7 +145,9 @@ def _check_replay(spec: Spec, card: Card) -> None:
         if option not in known:
             raise unknown("option", option, known, where=str(spec))
         if known[option].values and value not in known[option].values:
-            raise InputError(f"{spec}: {option} is {value!r}.", f"It may be {', '.join(map(str, known[option].values))}.")
+            raise InputError(
+                f"{spec}: {option} is {value!r}.", f"It may be {', '.join(map(str, known[option].values))}."
+            )
 
 
 def own(name: str, thing: Any) -> Weighed:

@@ -1,13 +1,13 @@
 """Calls, imports and comments of small programs whose names were counted by eye, in all fifteen languages."""
 
 import pytest
-from tests.conftest import need
 
 from steelyard.benchmarks.code.static import calls
 from steelyard.benchmarks.code.static.comments import without_comments
 from steelyard.benchmarks.code.static.fragments import enclosing, errors, is_function
 from steelyard.benchmarks.code.static.languages import known, language
 from steelyard.core.errors import InputError
+from tests.conftest import need
 
 
 @pytest.fixture(autouse=True)

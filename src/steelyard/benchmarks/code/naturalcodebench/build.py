@@ -172,7 +172,10 @@ def coverage(problem: Problem, solution: str, wall_s: float) -> tuple[float, flo
     held: dict[str, str | bytes] = {**files, **problem.files}
     python, cov = shlex.quote(os.path.realpath(sys.executable)), "-m coverage run --branch --include=solution.py"
     run = f"{python} {cov} -m pytest -q -p no:cacheprovider test_case.py; {python} -m coverage json -q -o c.json"
-    command, env = ["sh", "-c", run], {"PYTHONPATH": f"{PACKAGES}:{site_packages()}:.", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command, env = (
+        ["sh", "-c", run],
+        {"PYTHONPATH": f"{PACKAGES}:{site_packages()}:.", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )
     told = shared().command(
         command, held, limits=Limits(wall_s=wall_s, processes=128), cwd="case", env=env, collect=["c.json"]
     )
