@@ -246,6 +246,6 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
 
 
 def test_the_card_has_every_claim() -> None:
-    card = catalog.benchmark("naturalcodebench").full
+    card = catalog.benchmark("naturalcodebench").full()
     assert len(card.claims) == 10
     assert {claim.metric for claim in card.claims} <= set(card.metric)
