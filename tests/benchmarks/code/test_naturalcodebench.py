@@ -207,7 +207,7 @@ GOOD_TESTS = "def test_touch():\n    assert merge_intervals([(3, 4), (1, 3)]) ==
     [
         (RIGHT, GOOD_TESTS, ""),
         (RIGHT, "def test_nothing():\n    merge_intervals([])\n", "the tests pass on a stub"),
-        (RIGHT, "def test_one():\n    assert merge_intervals([(1, 2)]) == [(1, 2)]\n", "only 0% of 1 mutants"),
+        (RIGHT, "def test_empty():\n    assert merge_intervals([]) == []\n", "only 0% of 2 mutants"),
         (RIGHT.replace("return out", "return list(reversed(out))"), "def test_apart():\n    assert merge_intervals([(5, 6), (1, 2)]) == [(5, 6), (1, 2)]\n", "the tests refuse the published reference"),
         (RIGHT, "def test_wrong():\n    assert merge_intervals([]) == [1]\n", "the tests do not pass on their own solution"),
         (RIGHT, "", "the answer does not hold two"),
@@ -231,7 +231,7 @@ def test_the_construction_pipeline_in_java() -> None:
     bench, one = case("java/en/1", task="build")
     found = bench.score(one, bench.reference(one))
     assert found.metrics["pass_at_1"] == 1, found
-    assert found.metrics["line_coverage"] > 0.8  # the constructor that nobody calls has a line
+    assert found.metrics["line_coverage"] == 0.8  # of five lines one is that of the constructor, which nobody calls
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:
@@ -246,6 +246,6 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
 
 
 def test_the_card_has_every_claim() -> None:
-    card = catalog.benchmark("naturalcodebench").card
+    card = catalog.benchmark("naturalcodebench").full()
     assert len(card.claims) == 10
     assert {claim.metric for claim in card.claims} <= set(card.metric)

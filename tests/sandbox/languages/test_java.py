@@ -147,6 +147,13 @@ def test_only_the_programs_own_test_suffers(body: str, verdict: Verdict) -> None
     assert run({"F.java": RIGHT, "FTest.java": TESTS}).passed
 
 
+def test_leaving_while_the_class_is_set_up_is_no_success() -> None:
+    tests = TESTS.replace("class FTest {", "class FTest { static { if (F.f(1) == 2) System.exit(0); }")
+    found = run({"F.java": RIGHT, "FTest.java": tests})
+    assert found.verdict == Verdict.EARLY_EXIT
+    assert not any(test.passed for test in found.tests)
+
+
 def test_a_flood_of_output_is_cut() -> None:
     flood = RIGHT.replace(
         "return x + 1;", 'for (int i = 0; i < 300000; i++) System.out.println("passed passed passed"); return x + 1;'

@@ -145,18 +145,22 @@ def test(
     pool = fleet(True, classpath, limits)
     fresh = False
     for _ in range(_RESTARTS):
+        asked = time.monotonic()
         jvm = pool.take(fresh)
+        run.until += time.monotonic() - asked  # a JVM that starts is not the program's time
         used, spoiled = jvm.uses > 0, True
         try:
             before = len(run.done)
             spoiled = run.once(jvm, ["test", *head, "\n".join(run.done), *rest])
         finally:
             pool.give(jvm, spoiled)
-        if not run.cut or time.monotonic() > run.until:
+        if not run.cut:
+            break
+        if time.monotonic() > run.until or (run.fault and not used):
             break
         if used:
             run.forget(before)
-        fresh = True  # at hand, or started now: what is left runs in a JVM of its own
+        fresh = True
     return run.report()
 
 
@@ -229,7 +233,7 @@ class _Run:
     def _lost(self, running: tuple[str, str, float] | None, verdict: Verdict, message: str) -> None:
         if running:
             self.done[running[0]] = TestResult(running[1], verdict, message, time.monotonic() - running[2])
-        else:  # outside a test: what went wrong once will go wrong again
+        else:  # outside a test: in a fresh JVM it will go wrong again
             self.fault = (verdict, message)
 
     def forget(self, before: int) -> None:
