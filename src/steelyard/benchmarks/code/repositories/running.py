@@ -135,10 +135,7 @@ def _failure(
 ) -> tuple[str, str] | None:
     """(verdict, message) of the first wanted test that did not pass."""
     for name in wanted:
-        result = results.get(name)
-        if result is None:
-            why = next(iter(broken.values()), "was not run")
-            return ("syntax" if "SyntaxError" in why or "IndentationError" in why else "exception"), why
+        result = results.get(name, TestResult("passed"))
         if result.end != "passed":
             kinds = {
                 "AssertionError": "assertion",
@@ -147,6 +144,9 @@ def _failure(
                 "MemoryError": "memory",
             }
             return kinds.get(result.kind, "exception"), f"{result.kind}: {result.message} ({name})"
+    if any(name not in results for name in wanted):
+        why = next(iter(broken.values()), "a test was not run")
+        return ("syntax" if "SyntaxError" in why or "IndentationError" in why else "exception"), why
     return None
 
 
