@@ -1,10 +1,10 @@
 """Every grammar parses a program of its language, and broken code is told from whole."""
 
 import pytest
-from tests.conftest import need
 
 from steelyard.benchmarks.code.static import trees
 from steelyard.core.errors import InputError
+from tests.conftest import need
 
 PROGRAMS = {
     "c": "int f(int x) { return g(x); }",
