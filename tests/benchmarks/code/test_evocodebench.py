@@ -282,4 +282,9 @@ def test_a_slice_is_built_from_an_index_and_made_again_from_its_recipe(server, t
     (tmp_path / "recipe.json").write_text(json.dumps(slice_json))
     again = EvoCodeBench().build(tmp_path / "two", Silent(), recipe=str(tmp_path / "recipe.json"))
     assert again.cases == built.cases
+    for path, value in (("sources", {"folder": ".."}), ("cases", {"completion_path": "parcels-1.1/../../x.py"})):
+        evil = {**slice_json, path: [{**slice_json[path][0], **value}]}
+        (tmp_path / "evil.json").write_text(json.dumps(evil))
+        with pytest.raises(InputError, match="is no name of a file or folder"):
+            EvoCodeBench().build(tmp_path / "three", Silent(), recipe=str(tmp_path / "evil.json"))
     assert (again.folder / "data.jsonl").read_text() == (built.folder / "data.jsonl").read_text()

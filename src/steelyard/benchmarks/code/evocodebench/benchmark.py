@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import functools
-import math
-import statistics
 import textwrap
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
 from steelyard.benchmarks.code.assemble import replace_body
-from steelyard.benchmarks.code.evocodebench import domains, extraction, prompts, slices
+from steelyard.benchmarks.code.evocodebench import domains, extraction, prompts, published, slices
 from steelyard.benchmarks.code.evocodebench.samples import (
     KINDS,
     Sample,
@@ -34,6 +31,7 @@ from steelyard.stats.domain_improvement import improvement
 from steelyard.stats.estimates import pass_at_k_estimate
 
 KS = (1, 3, 5, 10)
+GATE = ("gold", "empty")  # they try the samples, and are no models to compare with
 NOT_HERE = "the project is not here: only completions were published"
 
 
@@ -49,6 +47,7 @@ class EvoCodeBench:
     notes: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "slice", str(self.slice))  # slice=2611 is written as a number
         check_options(profile=self.profile, timeout=self.timeout)
 
     def cases(self, data: str | None = None) -> Iterable[Case]:
@@ -61,8 +60,8 @@ class EvoCodeBench:
             raise InputError("--data and the option slice both say where the samples are.", "Give one of the two.")
         folder = slices.find(self.slice) if self.slice else Path(data) if data is not None else self.own
         if has_completions(folder):
-            for target in _counted(read_targets(folder)):
-                kind = "method" if _is_method(target.namespace) else "function"
+            for target in published.counted(read_targets(folder)):
+                kind = "method" if published.is_method(target.namespace) else "function"
                 yield Case(target.namespace, target, {"module": target.namespace.partition(".")[0], "type": kind},
                            target.namespace.partition(".")[0])  # fmt: skip
             return
@@ -137,7 +136,7 @@ class EvoCodeBench:
         """pass_at_1 and recall_at_1 of one answer (of published completions: what can be told without the project)."""
         _check(setting, route, fill)
         if isinstance(case.payload, Target):
-            return _of_text(output)
+            return published.score(output)
         sample: Sample = case.payload
         body = self.body(case, output, route)
         stub = extraction.is_stub(body.text)
@@ -159,7 +158,7 @@ class EvoCodeBench:
         """Pass@k and Recall@k over all samples (a missing one has failed), by domain with n, and how it stands there."""
         trials, recalls = values.trials("pass_at_1"), values.trials("recall_at_1")
         if not trials:
-            return _of_texts(values)
+            return published.summary(values)
         found: dict[str, str | float] = {}
         n = max(map(len, trials.values()))
         for k in (k for k in KS if k <= n):
@@ -170,11 +169,8 @@ class EvoCodeBench:
                 found[f"Recall@{k}"] = f"{100 * recall_at_k(recalls.values(), k):.2f}"
         about = values.attributes("pass_at_1")
         of = {case: str(about.get(case, {}).get("domain", "")) for case in trials}
-        rivals = [
-            domains.by_domain(other("pass_at_1"), of)
-            for other in values.others
-            if other.contender not in ("gold", "empty")
-        ]
+        real = [other for other in values.others if other.contender not in GATE] if values.contender not in GATE else []
+        rivals = [domains.by_domain(other("pass_at_1"), of) for other in real]
         for name, own in domains.by_domain(values("pass_at_1"), of).items():
             stands = improvement(own, [r[name] for r in rivals if name in r])
             marks = [f"n={stands.n}", *(["too few"] if stands.few else [])]
@@ -193,10 +189,10 @@ class EvoCodeBench:
         until: date | None = None, recipe: str = "", limit: int = 6, writer: str = "", labeller: str = "", seed: int = 0,
     ) -> Built:  # fmt: skip
         """A dated slice from source distributions, or (recipe) a known one again. See docs/building.md."""
-        from steelyard.benchmarks.code.evocodebench import building
+        from steelyard.benchmarks.code.evocodebench import building, writing
 
         if recipe:
-            return building.rebuild(recipe, out, progress)
+            return writing.rebuild(recipe, out, progress)
         plan = building.Plan(tuple(packages), since, until, limit, writer, labeller, seed)
         return building.build(plan, out, progress)
 
@@ -244,50 +240,11 @@ def _sample(case: Case) -> Sample:
     return sample
 
 
-def _counted(targets: Sequence[Target]) -> list[Target]:
-    """The targets, each with what is true of all published completions together."""
-    greedy = {key for target in targets for key, bodies in target.completions.items() if len(bodies) == 1}
-    modules = Counter(target.namespace.partition(".")[0] for target in targets)
-    lost = [
-        sum(not extraction.parses(target.completions[key][0]) for target in targets if key in target.completions)
-        / len(targets)
-        for key in greedy
-    ]
-    facts = {
-        "samples": float(len(targets)), "models": float(len({model for _, model in greedy})), "runs": float(len(greedy)),
-        "largest_module": max(modules.values()) / len(targets),
-        "unparsable_median": statistics.median(lost) if lost else math.nan,
-    }  # fmt: skip
-    return [replace(target, facts={k: v for k, v in facts.items() if v == v}) for target in targets]
-
-
-def _is_method(namespace: str) -> bool:
-    parts = namespace.split(".")
-    return len(parts) > 2 and parts[-2][:1].isupper()
-
-
 def _check(setting: str, route: str, fill: str) -> None:
     check_options(route=route)
     for name, value, known in (("setting", setting, prompts.SETTINGS), ("fill", fill, prompts.FILLS)):
         if value not in known:
             raise InputError(f"option {name!r} is {value!r}.", f"Here it may be {', '.join(known)}.")
-
-
-def _of_text(body: str) -> Outcome:
-    """What a published body tells by itself: whether it parses, and where not, whether a beginning of it does."""
-    parsed = extraction.parses(body)
-    metrics = {
-        "parses": float(parsed), "stub": float(extraction.is_stub(body)), "unparsable": float(not parsed),
-        "mendable": float(not parsed and bool(extraction.mended(body))),
-    }  # fmt: skip
-    return Outcome(metrics, Status.OK, "" if parsed else "SyntaxError: the body does not parse", {"program": body})
-
-
-def _of_texts(values: Mapping[str, Any]) -> dict[str, str | float]:
-    lost, mended = values("unparsable"), values("mendable")  # type: ignore[operator]
-    if not lost:
-        return {}
-    return {"unparsable": f"{sum(lost.values()):.0f} of {len(lost)}", "of them cut off": f"{sum(mended.values()):.0f}"}
 
 
 def _error(ran: TestRun) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import random
 import re
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import Any
 from steelyard.benchmarks.code.evocodebench import slices, texts
 from steelyard.benchmarks.code.evocodebench.domains import label
 from steelyard.benchmarks.code.evocodebench.samples import KINDS
+from steelyard.benchmarks.code.evocodebench.writing import Dropped, path_of, written
 from steelyard.benchmarks.code.repositories import environment, gates, index, project, tracing
 from steelyard.benchmarks.code.repositories.functions import Function, functions, text_of
 from steelyard.benchmarks.code.repositories.project import Project
@@ -32,6 +32,7 @@ _LEAST_WORDS = 4  # of a docstring that is to be the requirement
 _LEAST_LINES, _MOST_LINES = 3, 80
 _TRIES = 3  # functions tried for each that is wanted
 _COMPARED = 1  # functions a package whose selected tests are compared with all of them
+_POPULATION = 200  # functions of a package whose dependencies are looked up for the share of standalone ones
 _MOST_REACHING = 300  # tests: a function that more of them run is plumbing, and costs minutes to gate
 
 
@@ -46,9 +47,6 @@ class Plan:
     writer: str = ""
     labeller: str = ""
     seed: int = 0
-
-
-Dropped = list[tuple[str, str]]
 
 
 def build(plan: Plan, out: Path | None, progress: Any) -> Built:
@@ -80,17 +78,7 @@ def build(plan: Plan, out: Path | None, progress: Any) -> Built:
         "domain": plan.labeller or "rules", "sources": [part["source"] for part in made],
         "cases": [case for part in made for case in part["cases"]], "dropped": dropped,
     }  # fmt: skip
-    return _written(whole, home, dropped, gated=True, progress=progress)
-
-
-def rebuild(recipe: str, out: Path | None, progress: Any) -> Built:
-    """Make a known slice again from its recipe: the same files by their sha256, the same versions of what they need.
-
-    Each sample is gated again here (its own body passes, a stub fails); one that no longer passes is dropped and listed.
-    """
-    known = slices.recipe(recipe)
-    home = out or slices.folder(known["name"])
-    return _written(known, home, [], gated=False, progress=progress)
+    return written(whole, home, dropped, gated=True, progress=progress)
 
 
 def _digest(plan: Plan) -> str:
@@ -122,23 +110,24 @@ def _package(name: str, plan: Plan, progress: Any) -> dict[str, Any]:
     code = static.Project.read(whole.root)
     older = _older_bodies(release, plan.since)
     population = [f for path in whole.sources for f in functions(path, whole.source(path))]
-    standalone = {_key(f): not _needs(code, f).project for f in population}
-    share = sum(standalone.values()) / max(1, len(population))
-    source |= {"functions": len(population), "standalone_share": round(share, 4)}
+    drawn = random.Random(f"{plan.seed}/{name}/share").sample(population, min(len(population), _POPULATION))
+    share = sum(not _needs(code, f).project for f in drawn) / max(1, len(drawn))
+    source |= {"functions": len(population), "looked_at": len(drawn), "standalone_share": round(share, 4)}
     cases: list[dict[str, Any]] = []
     tried = 0
     for function, reached in _candidates(whole, trace, population, plan, dropped):
         if len(cases) >= plan.limit or tried >= _TRIES * plan.limit:
             break
         alone = [case for case in cases if not any(case["dependency"].values())]
-        if standalone[_key(function)] and len(alone) > share * (len(cases) + 1):
+        needs = _needs(code, function)
+        if not needs.project and len(alone) > share * (len(cases) + 1):
             continue  # there are enough standalone ones: the slice keeps the share that the package has
         tried += 1
         gate = gates.gate(whole, function, reached, compare=len(cases) < _COMPARED)
         if gate.why:
             dropped.append((f"{name}: {function.qualname}", f"gate: {gate.why}"))
             continue
-        cases.append(_case(whole, function, gate, _needs(code, function), source, older))
+        cases.append(_case(whole, function, gate, needs, source, older))
         progress.advance(name, function.qualname, Status.OK)
     progress.skip(plan.limit - len(cases))
     if cases:
@@ -146,10 +135,6 @@ def _package(name: str, plan: Plan, progress: Any) -> dict[str, Any]:
     else:
         dropped.append((name, "no function of it became a sample"))
     return {"source": source, "cases": cases, "dropped": dropped}
-
-
-def _key(function: Function) -> str:
-    return f"{function.path}:{function.qualname}"
 
 
 def _needs(code: static.Project, function: Function) -> static.Dependencies:
@@ -234,7 +219,7 @@ def _label_and_write(cases: list[dict[str, Any]], whole: Project, plan: Plan) ->
     summary = str(whole.metadata.get("Summary", ""))
     topics = [str(c) for c in whole.metadata.get_all("Classifier", [])]
     for case in cases:
-        case["domain"] = label(whole.source(_path(case)), topics, summary)
+        case["domain"] = label(whole.source(path_of(case)), topics, summary)
     if plan.labeller or plan.writer:
         from steelyard import catalog
         from steelyard.llm.ask import ask
@@ -256,72 +241,6 @@ def _label_and_write(cases: list[dict[str, Any]], whole: Project, plan: Plan) ->
                 case["requirement"] = texts.requirement_in(said)
 
 
-def _path(case: Mapping[str, Any]) -> str:
-    return str(case["completion_path"]).partition("/")[2]
-
-
 def _code(whole: Project, case: Mapping[str, Any]) -> tuple[str, str]:
-    source = whole.source(_path(case))
+    source = whole.source(path_of(case))
     return text_of(source, *case["signature_position"]), text_of(source, *case["body_position"])
-
-
-def _written(whole: dict[str, Any], home: Path, dropped: Dropped, *, gated: bool, progress: Any) -> Built:
-    """Write the slice's folder: sources, samples, and the recipe. What is not gated yet is gated here."""
-    projects: dict[str, Project] = {}
-    for source in whole["sources"]:
-        release = index.Release(
-            source["name"], source["version"], source["file"], source["sha256"], date.fromisoformat(source["uploaded"])
-        )
-        found = environment.equipped(project.unpacked(release), source["needs"])
-        place = home / "Source_Code" / source["folder"]
-        if not place.is_dir():
-            shutil.copytree(found.root, place, ignore=shutil.ignore_patterns("__pycache__"))
-        projects[source["folder"]] = found
-    kept = []
-    with progress.over(f"making {home.name} again", len(whole["cases"])):
-        for case in whole["cases"]:
-            of = projects[case["completion_path"].partition("/")[0]]
-            function = next(
-                (f for f in functions(_path(case), of.source(_path(case))) if list(f.body) == case["body_position"]),
-                None,
-            )
-            why = "its lines are not a function's body" if function is None else ""
-            if function is not None and not gated:
-                why = gates.gate(
-                    of, function, {test: set() for test in case["tests"]}, most=len(case["tests"]), tried=0
-                ).why
-            if function is None or why:
-                dropped.append((case["namespace"], f"gate: {why}"))
-            else:
-                kept.append((case, function))
-            progress.advance(of.name, case["namespace"], Status.OK if not why else Status.FAILED)
-    if not kept:
-        raise InputError(f"{home}: no sample passes its gate here.", "; ".join(f"{w}: {y}" for w, y in dropped[:3]))
-    lines = [json.dumps(_official(case, function), ensure_ascii=False) for case, function in kept]
-    (home / "data.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-    (home / "slice.json").write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    return Built(home, len(kept), dropped, facts_of(whole, [case for case, _ in kept]))
-
-
-def _official(case: Mapping[str, Any], function: Function) -> dict[str, Any]:
-    requirement = case.get("requirement") or texts.requirement_of(function.docstring)
-    return {**{k: v for k, v in case.items() if k != "facts"}, "requirement": requirement, "facts": case["facts"]}
-
-
-def facts_of(whole: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a reader must know of a slice, with its statement on leakage."""
-    days = sorted(source["uploaded"] for source in whole["sources"])
-    unchanged = [case["facts"]["unchanged"] for case in cases if "unchanged" in case["facts"]]
-    compared, added = (sum(case["facts"][key] for case in cases) for key in ("compared", "added"))
-    leak = f"uploaded {days[0]} to {days[-1]}: no release of them existed before"
-    if unchanged:
-        leak += f"; {sum(unchanged)} of {len(unchanged)} bodies stood in a release before {whole['since']}, {len(unchanged) - sum(unchanged)} did not"
-    return {
-        "slice": whole["name"], "packages": len(whole["sources"]), "period": f"{days[0]} to {days[-1]}", "leakage": leak,
-        "requirements": f"from {whole['requirement']}", "domains": f"by {whole['domain']}",
-        "mutants": f"{sum(c['facts']['killed'] for c in cases)} of {sum(c['facts']['mutants'] for c in cases)} noticed",
-        "test selection": f"compared with all tests on {compared} mutants; {added} tests added because only they noticed one",
-        "standalone": f"{sum(not any(c['dependency'].values()) for c in cases)} of {len(cases)}",
-        "sources": list(whole["sources"]),
-    }  # fmt: skip
-

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from steelyard.benchmarks.code.repositories import index
 from steelyard.core.errors import InputError, MissingError
 
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -40,6 +42,10 @@ def recipe(name: str) -> dict[str, Any]:
         found = json.loads(path.read_text("utf-8"))
         if not isinstance(found, dict) or not {"name", "sources", "cases"} <= found.keys():
             raise ValueError("fields name, sources and cases are needed")
-    except (ValueError, UnicodeDecodeError) as error:
+        paths = [source[key] for source in found["sources"] for key in ("name", "version", "folder")] + [found["name"]]
+        paths += [part for case in found["cases"] for part in case["completion_path"].split("/")]
+        if odd := [part for part in paths if not _PART.fullmatch(str(part))]:
+            raise ValueError(f"{odd[0]!r} is no name of a file or folder")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: is no recipe ({error}).") from error
     return found

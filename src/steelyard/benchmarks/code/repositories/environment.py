@@ -20,6 +20,7 @@ from steelyard.benchmarks.code.repositories.project import Project, pyproject
 from steelyard.core.errors import InputError, MissingError
 
 TOOLS = ("pytest", "coverage")
+_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+")
 _UNUSED = {"pytest", "pytest-cov", "pytest-xdist", "coverage", "tox", "nox", "pytest-randomly", "pytest-benchmark"}
 _IMPORTED_AS = {
     "pyyaml": "yaml", "python-dateutil": "dateutil", "attrs": "attr", "beautifulsoup4": "bs4", "pillow": "PIL",
@@ -74,6 +75,8 @@ def equipped(project: Project, pinned: Sequence[str] | None = None) -> Project:
     Raises InputError where they cannot be had.
     """
     wanted = list(pinned) if pinned is not None else requirements(project)
+    if odd := [text for text in pinned or () if not _PIN.fullmatch(text)]:
+        raise InputError(f"{project}: {odd[0]!r} pins no version.", "Write name==version.")
     key = hashlib.sha256("\n".join([str(project), *wanted, sys.version]).encode()).hexdigest()[:12]
     home = index.folder() / "needs" / f"{project.name}-{project.version}-{key}"
     if not home.is_dir():
@@ -99,7 +102,7 @@ def _install(wanted: list[str], into: Path, project: Project, alone: bool) -> No
     done = subprocess.run([*command, "--target", str(into), *wanted], capture_output=True, text=True)
     if done.returncode:
         errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise InputError(f"{project}: what it needs cannot be had as wheels: {(errors or ['pip failed'])[0][:200]}.")
+        raise InputError(f"what it needs cannot be had as wheels: {project}: {(errors or ['pip failed'])[0][:200]}.")
 
 
 def _describe(project: Project, folder: Path) -> None:
@@ -132,8 +135,8 @@ def requirements(project: Project) -> list[str]:
             need = Requirement(text.partition(" #")[0])
         except InvalidRequirement:
             continue
-        if need.marker is not None and not need.marker.evaluate({"extra": extra}):
-            continue
+        if need.url or (need.marker is not None and not need.marker.evaluate({"extra": extra})):
+            continue  # nothing is fetched from an address that a package names
         name = index.normalised(need.name)
         module = _IMPORTED_AS.get(name, name.replace("-", "_"))
         wanted = name not in _UNUSED and (name.startswith("pytest-") or module in imported)

@@ -21,6 +21,7 @@ from steelyard.core.errors import InputError, MissingError
 
 _SIMPLE = "application/vnd.pypi.simple.v1+json"
 _VERSION = re.compile(r"-(\d[^-]*)\.(?:tar\.gz|tgz|tar\.bz2|zip)$")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 MOST_BYTES = 20_000_000  # a source distribution larger than this is data, not a small project
 
 
@@ -76,6 +77,8 @@ def releases(name: str, since: date | None = None, until: date | None = None) ->
 
 def fetch(release: Release) -> Path:
     """The archive on this machine, its sha256 checked. Raises MissingError: not to be had, or not what it should be."""
+    if not _FILE.fullmatch(release.file) or not re.fullmatch(r"[0-9a-f]{64}", release.sha256):
+        raise InputError(f"{release.file!r} with sha256 {release.sha256!r} is no source distribution.")
     kept = folder() / "archives" / f"{release.sha256[:16]}-{release.file}"
     if kept.is_file() and _sha256(kept) == release.sha256:
         return kept

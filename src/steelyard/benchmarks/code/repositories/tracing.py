@@ -71,7 +71,7 @@ def trace(project: Project, wall_s: float = WALL_S) -> Trace:
                 steady.remove(name)
     if not steady:
         why = traced.message or next(iter(dropped.values()), "there are none")
-        raise InputError(f"{project}: no test passes steadily ({why[:200]}).")
+        raise InputError(f"no test passes steadily: {project}: {why[:200]}.")
     good = set(steady)
     lines = {
         path: {int(n): tuple(t for t in who if t in good) for n, who in by_line.items()}
