@@ -7,7 +7,8 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from steelyard.benchmarks.code.static.modules import Function, Project, home, members_of
+from steelyard.benchmarks.code.static.members import home, members_of
+from steelyard.benchmarks.code.static.modules import Function, Project
 
 # jedi and pyan3 name a field after the class that assigns it last, the key after the class that introduces it
 INTRODUCED = {"orchard.people.Customer.name": "orchard.people.Person.name"}
@@ -38,7 +39,7 @@ def jedi_uses(root: Path, project: Project, path: str, name: str) -> set[str]:
                 full = f"{parent.parent().full_name}.{one.name}"  # a field is its class's, not its method's
                 cls = project.find(path, name)[1][0]
                 if isinstance(cls, ast.ClassDef) and full == f"{module.name}.{cls.name}.{one.name}":
-                    bindings = members_of(project, cls).get(one.name, [])
+                    bindings = members_of(cls).get(one.name, [])
                     if bindings and home(bindings).method is way[-1]:
                         return "", ""
             if full and full != own and not full.startswith(own + "."):

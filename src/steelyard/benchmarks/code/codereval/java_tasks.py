@@ -120,7 +120,7 @@ def read_java(folder: Path, records: Iterable[Record]) -> list[JavaRunnable]:
 def _task(record: Record, folder: Path) -> JavaRunnable:
     facts = described(record)
     project, path, name = (record.text(f) for f in ("project", "file_path", "name"))
-    sources = _sources(folder / "repositories" / project) if ".." not in Path(project).parts else {}
+    sources = _sources(folder / "repositories" / project) if Path(project).name == project else {}
     if not sources:
         raise MissingError(f"{record.where}: the project {project!r} is not in {folder / 'repositories'}.")
     owner = str(record.fields.get("class_name") or Path(path).stem)

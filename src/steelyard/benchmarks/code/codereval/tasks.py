@@ -118,7 +118,7 @@ def _task(record: Record, folder: Path) -> Runnable:
     facts = described(record)
     name, path = record.text("project"), record.text("file_path")
     root = folder / "repositories" / name
-    if ".." in Path(name).parts or not root.is_dir():
+    if Path(name).name != name or not root.is_dir():
         raise MissingError(f"{record.where}: the project {name!r} is not in {folder / 'repositories'}.")
     project = _laid_out(root, name)
     wanted = str(record.fields.get("qualified_name") or record.text("name"))

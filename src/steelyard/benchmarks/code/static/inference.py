@@ -9,32 +9,24 @@ from contextlib import contextmanager
 from typing import Any
 
 from steelyard.benchmarks.code.static import modules
-from steelyard.benchmarks.code.static.modules import Function, Member, Module, Project, Thing, members_of
+from steelyard.benchmarks.code.static.members import Members, element, expression_of, first_parameter, home, members_of
+from steelyard.benchmarks.code.static.modules import Function, Module, Project, Thing
 from steelyard.benchmarks.code.static.scopes import COMPREHENSIONS, Candidate, bound, bound_by_target
 
-_BASES = 8  # base classes in a row: more is a circle
-_DEEPEST = 12  # inferences that rest on another: what lies deeper is left unknown
-_INNER = {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Awaitable"}
-_MANY = {
-    "list", "set", "frozenset", "tuple", "deque", "List", "Set", "FrozenSet", "Tuple", "Deque", "Sequence", "Iterable",
-    "Iterator", "Collection", "MutableSequence", "Generator", "AsyncIterator", "AsyncIterable",
-}  # fmt: skip
-_TABLES = {"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "DefaultDict", "OrderedDict"}
 LOCAL = Thing("local")
 
 
-class Reader:
+class Reader(Members):
     """Walks one function (the last of `way`) with `body` as its body, noting each thing that it uses."""
 
     def __init__(
         self, project: Project, module: Module, way: list[ast.ClassDef | Function], body: list[ast.stmt],
         depth: int = 0, owner: Thing | None = None,
     ) -> None:  # fmt: skip
-        self.project, self.module, self.depth, self.body = project, module, depth, body
+        super().__init__(project, module, way, body, depth)
         self.noted: set[Thing] = set()
         self.lost: set[str] = set()
         self.uses_self = False
-        self.cls: Thing | None = None
         self.function = way[-1] if way and isinstance(way[-1], Function) else None
         self._quiet = 0
         self._values: dict[tuple[str, int], Thing | None] = {}
@@ -53,7 +45,7 @@ class Reader:
         self.cls = owner or self.cls
         if self.function is not None:
             self._scopes.append(bound(body, self.function.args))
-            if self.cls is not None and (me := modules.first_parameter(self.function)):
+            if self.cls is not None and (me := first_parameter(self.function)):
                 self._me = me
                 self._scopes[-1][me] = [("thing", Thing("instance", type=self.cls))]
 
@@ -86,8 +78,8 @@ class Reader:
         if thing is None or self._quiet or not thing.namespace or thing.kind in ("instance", "many", "super"):
             return
         if thing.owner is not None and self.function is not None and isinstance(thing.owner.node, ast.ClassDef):
-            bindings = members_of(self.project, thing.owner.node).get(thing.namespace.rpartition(".")[2], [])
-            if bindings and modules.home(bindings).method is self.function:
+            bindings = members_of(thing.owner.node).get(thing.namespace.rpartition(".")[2], [])
+            if bindings and home(bindings).method is self.function:
                 return  # a field that this function introduces
         self.noted.add(Thing(thing.kind, thing.namespace, thing.module, None, None, thing.owner))
 
@@ -121,7 +113,7 @@ class Reader:
     def _annotation_names(self, node: ast.expr | None) -> None:
         """Note the names of an annotation, which may be a string."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            node = _parsed(node.value)
+            node = expression_of(node.value)
         self._visit(node)
 
     @contextmanager
@@ -231,70 +223,10 @@ class Reader:
 
     def _attribute(self, node: ast.Attribute) -> Thing | None:
         base = self._eval(node.value)
-        found = self._member(base, node.attr) if base is not None else None
+        found = self.member(base, node.attr) if base is not None else None
         if found is None or (base is not None and base.kind not in ("module", "class", "external", "builtin")):
             self._note(base)
         return found
-
-    def _member(self, base: Thing, name: str) -> Thing | None:
-        """The member of a thing; None where it has none that is known."""
-        if base.kind == "module" and base.module is not None:
-            inner = base.module.lookup(name)
-            if inner is None and (module := self.project.module(f"{base.namespace}.{name}")):
-                return Thing("module", module.name, module)
-            return inner or Thing("missing", f"{base.namespace}.{name}", base.module)
-        if base.kind in ("external", "builtin"):
-            return Thing(base.kind, f"{base.namespace}.{name}")
-        if base.kind in ("class", "super"):
-            return self._class_member(base, name)
-        if base.kind == "instance" and base.type is not None:
-            if base.type.kind == "class":
-                return base.type if name == "__class__" else self._class_member(base.type, name)
-            return Thing("external", f"{base.type.namespace}.{name}") if base.type.kind == "external" else None
-        if base.kind in ("variable", "function"):
-            value = self.valued(base)
-            return self._member(value, name) if value is not None and value is not base else None
-        return None
-
-    def _class_member(self, cls: Thing, name: str, depth: int = 0) -> Thing | None:
-        """A member by name, looked for in a class of the project and then in its bases, those outside last."""
-        if not isinstance(cls.node, ast.ClassDef) or cls.module is None or depth > _BASES:
-            return None
-        bindings = members_of(self.project, cls.node).get(name) if cls.kind == "class" else None
-        own: Thing | None = None
-        if bindings:
-            node = modules.home(bindings).node
-            kind = (
-                "class" if isinstance(node, ast.ClassDef) else "function" if isinstance(node, Function) else "variable"
-            )
-            own = Thing(kind, f"{cls.namespace}.{name}", cls.module, node, owner=cls)
-            if modules.home(bindings).method is None:
-                return own
-        outside: Thing | None = None  # of a field that methods assign, the base that introduces it is the home
-        for expression in cls.node.bases:
-            base = self._static(expression, cls.module)
-            if base is None:
-                continue
-            if base.kind == "external":
-                outside = outside or base
-            elif found := self._class_member(base, name, depth + 1):
-                if found.kind != "external":
-                    return found
-                outside = outside or Thing("external", found.namespace.rpartition(".")[0])
-        if own is not None:
-            return own
-        dunder = name.startswith("__") and hasattr(object, name)
-        return Thing("external", f"{outside.namespace}.{name}") if outside is not None and not dunder else None
-
-    def _static(self, node: ast.expr, module: Module) -> Thing | None:
-        """A dotted name (or what it is a subscript of) in the scope of a module."""
-        if isinstance(node, ast.Subscript):
-            return self._static(node.value, module)
-        if isinstance(node, ast.Name):
-            return module.lookup(node.id)
-        if isinstance(node, ast.Attribute) and (base := self._static(node.value, module)):
-            return self._member(base, node.attr)
-        return None
 
     def _call(self, node: ast.Call) -> Thing | None:
         function = self._eval(node.func)
@@ -323,97 +255,4 @@ class Reader:
             return function
         if function.kind == "external" and function.namespace.rpartition(".")[2][:1].isupper():
             return Thing("instance", type=function)
-        return self._called(function) if function.kind == "function" else None
-
-    def _returned(self, function: Thing) -> Thing | None:
-        """What a call of a function of the project gives: by its annotation, else by what it returns."""
-        node = function.node
-        if not isinstance(node, Function) or function.module is None:
-            return None
-        inner = self._inside(function, node)
-        if inner is None:
-            return None
-        if node.returns is not None:
-            return inner.annotated(node.returns, inner.module)
-        returns = [s.value for s in modules.statements(node.body) if isinstance(s, ast.Return) and s.value is not None]
-        values = (inner.valued(inner.infer(value)) for value in returns[:3])
-        return next((v for v in values if v is not None and v.kind in ("instance", "many")), None)
-
-    def valued(self, thing: Thing | None) -> Thing | None:
-        """A variable or property as the value that it holds, if that can be told; anything else as it is."""
-        if thing is None or thing.module is None or thing.kind not in ("function", "variable"):
-            return thing
-        if thing.kind == "function":
-            named = {getattr(d, "attr", getattr(d, "id", "")) for d in getattr(thing.node, "decorator_list", [])}
-            return self._called(thing) if named & {"property", "cached_property"} else thing
-        return self.project.once(("value", thing), lambda: self._held(thing))
-
-    def _called(self, function: Thing) -> Thing | None:
-        return self.project.once(("returned", function), lambda: self._returned(function))
-
-    def _held(self, thing: Thing) -> Thing | None:
-        name = thing.namespace.rpartition(".")[2]
-        if thing.owner is not None and isinstance(thing.owner.node, ast.ClassDef):
-            bindings = members_of(self.project, thing.owner.node).get(name, [])
-        else:
-            nodes = thing.module.bindings.get(name, []) if thing.module is not None else []
-            bindings = [Member(n, None, getattr(n, "value", None), getattr(n, "annotation", None)) for n in nodes]
-        for member in bindings:
-            inner = self._inside(thing, member.method)
-            found = None
-            if inner is not None and member.annotation is not None:
-                found = inner.annotated(member.annotation, inner.module)
-            elif inner is not None and member.value is not None:
-                found = inner.valued(inner.infer(member.value))
-            if found is not None and found.kind in ("instance", "many"):
-                return found
-        return None
-
-    def _inside(self, thing: Thing, function: Function | None) -> Reader | None:
-        """A reader for the place where a thing is defined; None where inferences rest on too many others."""
-        if thing.module is None or self.depth > _DEEPEST:
-            return None
-        owner = thing.owner.node if thing.owner is not None else None
-        way = [node for node in (owner, function) if isinstance(node, ast.ClassDef | Function)]
-        body = function.body if function is not None else []
-        return Reader(self.project, thing.module, way, body, self.depth + 1, thing.owner)
-
-    def annotated(self, node: ast.expr, module: Module) -> Thing | None:
-        """An instance of the class that an annotation names, `many` for a container of them; None for anything else."""
-        if isinstance(node, ast.Constant):
-            parsed = _parsed(node.value) if isinstance(node.value, str) else None
-            return self.annotated(parsed, module) if parsed is not None else None
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            return self.annotated(node.left, module) or self.annotated(node.right, module)
-        if isinstance(node, ast.Subscript):
-            name = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
-            inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            if not inner:
-                return None
-            if name in _INNER:
-                return self.annotated(inner[0], module)
-            if name in ("Union", "type", "Type"):
-                found = next((a for a in (self.annotated(i, module) for i in inner) if a is not None), None)
-                return found if name == "Union" or found is None else found.type
-            if name in _MANY or name in _TABLES:
-                of = self.annotated(inner[-1] if name in _TABLES else inner[0], module)
-                return Thing("many", type=of.type) if of is not None and of.kind == "instance" else None
-        thing = self._static(node, module)
-        if thing is None or thing.kind not in ("class", "external"):
-            return None
-        if thing.namespace in ("typing.Self", "typing_extensions.Self"):
-            return Thing("instance", type=self.cls) if self.cls is not None else None
-        vague = thing.namespace.startswith(("typing.", "collections.abc."))
-        return None if vague else Thing("instance", type=thing)
-
-
-def element(many: Thing | None) -> Thing | None:
-    """What a container of known elements gives when it is looped over or asked for one."""
-    return Thing("instance", type=many.type) if many is not None and many.kind == "many" and many.type else None
-
-
-def _parsed(text: str) -> ast.expr | None:
-    try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
-        return None
+        return self.called(function) if function.kind == "function" else None

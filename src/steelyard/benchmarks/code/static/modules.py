@@ -143,7 +143,6 @@ class Project:
         self.files = dict(files)
         self.by_path: dict[str, Module] = {}
         self._by_name: dict[str, Module] = {}
-        self.members: dict[ast.ClassDef, dict[str, list[Member]]] = {}
         self.known: dict[tuple[str, str], Thing | None] = {}
         self.asking: set[tuple[str, str]] = set()
         self._kept: dict[object, Thing | None] = {}
@@ -238,61 +237,12 @@ class Project:
         yield from inside(self.by_path[path].tree.body, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One binding of a class's name: the statement, and the method it stands in (None: in the class's own body)."""
-
-    node: ast.AST
-    method: Function | None
-    value: ast.expr | None = None
-    annotation: ast.expr | None = None
-
-
-def members_of(project: Project, cls: ast.ClassDef) -> dict[str, list[Member]]:
-    """What a class binds itself: methods, nested classes, fields, and `self.x = ...` of its methods."""
-    if cls in project.members:
-        return project.members[cls]
-    found: dict[str, list[Member]] = {}
-    for node in statements(cls.body):
-        for name in bound_by(node):
-            member = Member(node, None, getattr(node, "value", None), getattr(node, "annotation", None))
-            found.setdefault(name, []).append(member)
-    for method in [n for n in statements(cls.body) if isinstance(n, Function)]:
-        me = first_parameter(method)
-        for node in ast.walk(method) if me else ():
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            flat = [t for target in targets if target is not None for t in _flat(target)]
-            for target in flat:
-                if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == me:
-                    value = getattr(node, "value", None) if len(flat) == len(targets) else None
-                    member = Member(node, method, value, getattr(node, "annotation", None))
-                    found.setdefault(target.attr, []).append(member)
-    project.members[cls] = found
-    return found
-
-
-def home(bindings: list[Member]) -> Member:
-    """Where a member is defined: in the class's body, else in `__init__`, else where it is first assigned."""
-    order = [m for m in bindings if m.method is None] + [
-        m for m in bindings if m.method and m.method.name == "__init__"
-    ]
-    return (order or bindings)[0]
-
-
 def _ways(body: list[ast.stmt], names: list[str]) -> Iterator[list[ast.ClassDef | Function]]:
     """The definitions that lead to a nested name; a name may be defined twice, with something inside one of them only."""
     for node in statements(body):
         if isinstance(node, ast.ClassDef | Function) and node.name == names[0] and not _is_alternative(node):
             rest = _ways(node.body, names[1:]) if len(names) > 1 else iter([[]])
             yield from ([node, *more] for more in rest)
-
-
-def first_parameter(method: Function) -> str:
-    """The name of a method's own object or class; "" for a static method."""
-    if any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in method.decorator_list):
-        return ""
-    parameters = [*method.args.posonlyargs, *method.args.args]
-    return parameters[0].arg if parameters else ""
 
 
 def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -315,11 +265,11 @@ def bound_by(node: ast.stmt) -> Iterator[str]:
         yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names if alias.name != "*")
     elif isinstance(node, ast.With | ast.AsyncWith):
         yield from (
-            t.id for i in node.items if i.optional_vars for t in _flat(i.optional_vars) if isinstance(t, ast.Name)
+            t.id for i in node.items if i.optional_vars for t in targets_of(i.optional_vars) if isinstance(t, ast.Name)
         )
     else:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        yield from (t.id for target in targets if target for t in _flat(target) if isinstance(t, ast.Name))
+        yield from (t.id for target in targets if target for t in targets_of(target) if isinstance(t, ast.Name))
 
 
 def absolute(node: ast.ImportFrom, package: str) -> str:
@@ -354,11 +304,11 @@ def _is_alternative(node: ast.AST) -> bool:
     return "overload" in names or "setter" in names or "deleter" in names
 
 
-def _flat(target: ast.expr) -> Iterator[ast.expr]:
+def targets_of(target: ast.expr) -> Iterator[ast.expr]:
     if isinstance(target, ast.Tuple | ast.List):
         for element in target.elts:
-            yield from _flat(element)
+            yield from targets_of(element)
     elif isinstance(target, ast.Starred):
-        yield from _flat(target.value)
+        yield from targets_of(target.value)
     else:
         yield target

@@ -105,8 +105,8 @@ def _sorted(reader: Reader, own: str) -> Dependencies:
         if place in _PLACES[:3]:
             kinds[thing.namespace] = "variable" if thing.kind == "missing" else thing.kind
     sets["unresolved"] |= reader.lost
-    places = [frozenset(sets[name]) for name in _PLACES]
-    return Dependencies(*places, kinds=kinds, uses_self=reader.uses_self)
+    in_class, in_file, across, standard, others, builtin, lost = (frozenset(sets[name]) for name in _PLACES)
+    return Dependencies(in_class, in_file, across, standard, others, builtin, lost, kinds, reader.uses_self)
 
 
 def _place(thing: Thing, reader: Reader, cls: Thing | None) -> str:
