@@ -163,6 +163,7 @@ def test_processes_are_limited(name: str) -> None:
     assert not found.passed, found
 
 
+@pytest.mark.slow
 def test_a_flood_of_output_does_not_forge(name: str) -> None:
     found = tried(name, SAMPLES[name].flood + (" return 0;" if name not in ("rust", "shell") else ""), QUICK)
     assert found.verdict not in (Verdict.RUNNER_ERROR,)
@@ -170,6 +171,7 @@ def test_a_flood_of_output_does_not_forge(name: str) -> None:
     assert not found.passed or name in ("rust", "shell")
 
 
+@pytest.mark.slow
 def test_memory_is_limited(name: str) -> None:
     found = tried(name, SAMPLES[name].eat, QUICK)
     assert not found.passed
