@@ -28,7 +28,7 @@ def build(
 
       steelyard build evocodebench --since 2026-01-01 --package tomlkit,glom --limit 5
 
-      steelyard build evocodebench --recipe 2601
+      steelyard build evocodebench --recipe 2611
     """
     from steelyard.report.building import build_and_print
 
