@@ -27,6 +27,7 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
 from steelyard import catalog
+from steelyard.catalog.models import MODELS, find_model, path_of
 from steelyard.core.card import Card
 from steelyard.core.contender import build, config_of, options_of, source_hash
 from steelyard.core.errors import InputError, MissingError, SteelyardError, unknown
@@ -35,7 +36,6 @@ from steelyard.core.spec import Spec
 from steelyard.core.words import Case, Status
 from steelyard.llm import Record
 from steelyard.llm.context import TOKEN, TRAIL, Answers, remember
-from steelyard.llm.models import MODELS, find_model, path_of
 from steelyard.llm.provider import CONTEXT, MAX_TOKENS, PARALLEL, RAW
 from steelyard.llm.scripted import PROVIDER as SCRIPT
 from steelyard.llm.server import stop_all
