@@ -105,7 +105,7 @@ def run_batches(
             if not books.begin(run):
                 if running:
                     break
-                if not books.give_up():
+                if not books.give_up() and not books.detach(run):
                     raise InputError(
                         f"request {run.request.id!r} finds no room in an empty cache.", "Give it more blocks."
                     )
@@ -151,6 +151,8 @@ def _go_on(
             waiting.appendleft(victim)
             served.preemptions += 1
             if victim is run:
+                if not running:  # alone it must fit, so it is the segments that waste too much
+                    books.detach(run)
                 return budget
         budget -= _schedule(run, count, books, served, works)
         at += 1

@@ -98,6 +98,11 @@ class Books:
         """Drop something that is kept for later, when nothing else helps; False where there is nothing."""
         return False
 
+    def detach(self, run: Run) -> bool:
+        """Let a request that does not run compute everything by itself: blocks of its own waste less than those of many
+        segments. False where it shares nothing."""
+        return False
+
     def _own(self, run: Run, block: int) -> None:
         size = self.limits.block
         at = run.base + size * len(run.blocks)
@@ -287,6 +292,14 @@ class SharedSegments(Books):
             self.evictions += len(held.blocks)
             self._drop(held)
         return bool(idle)
+
+    def detach(self, run: Run) -> bool:
+        chain = self._chain.pop(run.number, [])
+        for held in reversed(chain):
+            held.left -= 1
+            if not held.left:
+                self._drop(held)
+        return bool(chain)
 
     def _drop(self, held: _Held) -> None:
         for block in held.blocks:
