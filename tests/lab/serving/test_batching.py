@@ -81,7 +81,9 @@ def test_memory_batching_admits_what_will_fit_and_count_batching_what_is_allowed
     prompts = [[k] * 3 for k in range(6)]
     many = job(prompts, blocks=100, new=4, requests=2)
     assert max(s.requests for s in PrefixGlobal(batching="count").serve(many, Ledger(many.limits)).steps) == 2
-    assert max(s.requests for s in PrefixGlobal().serve(many, Ledger(many.limits)).steps) == 6  # 16 tokens: five prompts and a token
+    assert (
+        max(s.requests for s in PrefixGlobal().serve(many, Ledger(many.limits)).steps) == 6
+    )  # 16 tokens: five prompts and a token
     few = job(prompts, blocks=4, new=4)  # each will need two blocks of four tokens
     served = PrefixGlobal().serve(few, Ledger(few.limits))
     assert max(s.requests for s in served.steps) == 2
