@@ -37,7 +37,9 @@ def test_a_grid_has_the_prompts_it_says_and_shares_what_it_says():
     assert [r.id for r in make(SMALL, vocabulary=50_000, shuffled=False, seed=0)] == sorted(r.id for r in made)
 
 
-@pytest.mark.parametrize(("kind", "optimum"), [("unshared", 0), ("identical", 1 - (39 + 12) / (12 * 40)), ("chain", None)])
+@pytest.mark.parametrize(
+    ("kind", "optimum"), [("unshared", 0), ("identical", 1 - (39 + 12) / (12 * 40)), ("chain", None)]
+)
 def test_workloads_at_the_edges(kind, optimum):
     sizes = {"unshared": (12, 1, 0, 0, 40), "identical": (1, 12, 0, 39, 1), "chain": (1, 12, 0, 10, 5)}[kind]
     tree = build_tree(make(Workload("w", kind, *sizes, 4), vocabulary=10**6, shuffled=True, seed=1))
@@ -47,7 +49,10 @@ def test_workloads_at_the_edges(kind, optimum):
 
 
 def test_snippets_have_a_long_tail_and_tasks_differ_in_output():
-    groups = [r.id.split("-")[1] for r in make(Workload("s", "snippets", 6, 12, 0, 9, 3, 2), vocabulary=9, shuffled=True, seed=0)]
+    groups = [
+        r.id.split("-")[1]
+        for r in make(Workload("s", "snippets", 6, 12, 0, 9, 3, 2), vocabulary=9, shuffled=True, seed=0)
+    ]
     assert sorted((groups.count(g) for g in set(groups)), reverse=True) == [12, 6, 4, 3, 2, 2]
     tasks = make(Workload("t", "tasks", 8, 1, 0, 9, 3, 64, varied=True), vocabulary=9, shuffled=True, seed=0)
     assert max(r.max_new for r in tasks) == 64
@@ -121,7 +126,10 @@ def test_a_contender_that_loses_a_request_fails():
 
 
 def test_a_workload_file_is_read_and_what_does_not_fit_is_named(tmp_path):
-    rows = [{"id": f"d{k % 2}-q{k}", "prompt_tokens": [k % 2] * 100 + [k], "max_new": 4, "expected_new": 2} for k in range(8)]
+    rows = [
+        {"id": f"d{k % 2}-q{k}", "prompt_tokens": [k % 2] * 100 + [k], "max_new": 4, "expected_new": 2}
+        for k in range(8)
+    ]
     rows.append({"id": "huge", "prompt_tokens": [7] * 5000, "max_new": 1})
     rows.append({"id": "text", "prompt": "hello", "max_new": 3, "new": 1, "document": "x"})
     path = tmp_path / "mine.jsonl"
@@ -133,10 +141,11 @@ def test_a_workload_file_is_read_and_what_does_not_fit_is_named(tmp_path):
     assert json.loads(out.artifacts["rejected"])["huge"].startswith("needs 314 blocks")
     assert out.metrics["prompt_tokens_computed"] == 2 * 100 + 8 + 5
     assert [len(v) for v in json.loads(out.artifacts["output"]).values()].count(1) == 1
+    path.write_text('{"id": "x", "prompt_tokens": [5000], "max_new": 1}')
+    bench = OfflineBatching()
+    case = next(bench.cases(str(path)))
     with pytest.raises(InputError, match=r"request 'x': token 5000 is none of the 1024"):
-        path.write_text('{"id": "x", "prompt_tokens": [5000], "max_new": 1}')
-        bench = OfflineBatching()
-        bench.measure(PrefixGlobal(), next(bench.cases(str(path))), 0)
+        bench.measure(PrefixGlobal(), case, 0)
 
 
 @pytest.mark.parametrize(

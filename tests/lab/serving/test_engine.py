@@ -12,7 +12,7 @@ from steelyard.core.errors import InputError
 from steelyard.lab import CachePolicy, Session, forward
 from steelyard.lab.forward_pass import empty_cache
 from steelyard.lab.serving.attention import attend, parts_of
-from steelyard.lab.serving.batching import Work, _run
+from steelyard.lab.serving.batching import Work, run_of
 from steelyard.lab.serving.engine import TorchMachine
 from steelyard.lab.serving.job import Limits, job_of, request
 from steelyard.lab.serving.paging import HashedBlocks
@@ -63,7 +63,7 @@ def test_merged_parts_equal_one_softmax_over_everything():
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     j = job_of([request("a", [1] * 605, 1), request("b", [1] * 1300, 1)], Limits(2000, 1))
-    runs = [_run(n, j) for n in range(2)]
+    runs = [run_of(n, j) for n in range(2)]
     slots = rng.permutation(2000)
     runs[0].slots[:605] = slots[:605]
     runs[1].slots[:1300] = np.concatenate([slots[:600], slots[605:1305]])
@@ -87,7 +87,7 @@ def test_merged_parts_equal_one_softmax_over_everything():
 
 def test_while_requests_only_decode_their_spans_are_remembered_and_grow():
     j = job_of([request(str(n), [1] * 8 + [n], 3) for n in range(2)], Limits(40, 4))
-    books, runs, spans = HashedBlocks(j), [_run(n, j) for n in range(2)], Spans()
+    books, runs, spans = HashedBlocks(j), [run_of(n, j) for n in range(2)], Spans()
     for run in runs:
         books.begin(run)
         books.room(run, 12)

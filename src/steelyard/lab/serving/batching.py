@@ -59,7 +59,6 @@ class Served:
 
     outputs: request id -> generated tokens. finished: request id -> the step after which it was done (1 is the first).
     prompt_computed: prompt tokens that went through the model, a second time too. planning_s: spent before the first step.
-    extra: counts that only this engine has.
     """
 
     outputs: dict[str, list[int]] = field(default_factory=dict)
@@ -69,7 +68,6 @@ class Served:
     preemptions: int = 0
     evictions: int = 0
     planning_s: float = 0.0
-    extra: dict[str, float] = field(default_factory=dict)
 
 
 Reorder = Callable[[deque[Run]], None]
@@ -88,12 +86,11 @@ def run_batches(
     reorder: may sort the waiting ones before each admission.
     """
     served = Served()
-    waiting = deque(_run(n, job) for n in order)
+    waiting = deque(run_of(n, job) for n in order)
     running: list[Run] = []
     while waiting or running:
         works: list[Work] = []
         budget = _go_on(running, waiting, books, served, works, job.limits.tokens)
-        before = served.preemptions
         if reorder is not None and waiting and budget:
             reorder(waiting)
         reserve = sum(_reserve(r, books, predicted) for r in running) if by_memory else 0
@@ -116,13 +113,13 @@ def run_batches(
             books.room(run, run.computed + count)
             budget -= _schedule(run, count, books, served, works)
             reserve += _reserve(run, books, predicted) if by_memory else 0
-        assert served.preemptions == before
         _compute(job, machine, books, running, works, served, shared)
     served.evictions = books.evictions
     return served
 
 
-def _run(number: int, job: Job) -> Run:
+def run_of(number: int, job: Job) -> Run:
+    """A request of a job before its first step."""
     request = job.requests[number]
     prompt = len(request.prompt)
     tokens = np.zeros(prompt + request.max_new, np.int32)

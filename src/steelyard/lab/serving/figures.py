@@ -37,7 +37,7 @@ def figures(
         found["share_of_optimum"] = saving / tree.optimum
     steps = served.steps
     if not steps:
-        return {**found, **served.extra}
+        return found
     cap, block_bytes = job.limits.tokens, job.limits.block * kv_bytes
     sizes = [s.tokens for s in steps]
     return {
@@ -57,5 +57,4 @@ def figures(
         "evictions": served.evictions,
         "preemptions": served.preemptions,
         "mean_completion": fmean(served.finished.values()),
-        **served.extra,
     }

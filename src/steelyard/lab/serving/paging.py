@@ -48,7 +48,7 @@ class Books:
     """Blocks and who refers to them. evictions: cached blocks that were given to somebody else."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.limits = job, job.limits
+        self.limits = job.limits
         self._free = list(range(job.limits.blocks))  # a heap: the lowest first, so that neighbours stay neighbours
         self.evictions = 0
 

@@ -23,7 +23,7 @@ class Spans:
     """Finds the spans of each step. While the same requests only decode, what they share does not change."""
 
     def __init__(self) -> None:
-        self._key: tuple[int, ...] = ()
+        self._expected: list[tuple[int, int]] = []  # requests of the last step, and where they stopped
         self._shared: list[tuple[int, int, tuple[int, ...]]] = []
         self._alone: list[int] = []
 
@@ -31,10 +31,9 @@ class Spans:
         """Spans that several works share first, then one for each work. shared=False: only the latter."""
         if not shared:
             return [Span(0, w.run.slots[: w.stop], (i,)) for i, w in enumerate(works)]
-        key = tuple(w.run.number for w in works) if all(w.stop - w.start == 1 for w in works) else ()
-        if not key or key != self._key:
+        if any(w.stop - w.start > 1 for w in works) or [(w.run.number, w.start) for w in works] != self._expected:
             self._find(works)
-            self._key = key
+        self._expected = [(w.run.number, w.stop) for w in works]
         spans = [Span(a, works[m[0]].run.slots[a:b], m) for a, b, m in self._shared]
         alone = [
             Span(a, w.run.slots[a : w.stop], (i,)) for i, (a, w) in enumerate(zip(self._alone, works, strict=True))
