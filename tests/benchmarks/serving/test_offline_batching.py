@@ -17,6 +17,7 @@ from steelyard.core.errors import InputError, MissingError
 from steelyard.core.words import Provenance, Status
 from steelyard.lab.serving.clock import Clock
 from steelyard.lab.serving.prefix_tree import build_tree
+from tests.conftest import need
 
 SMALL = Workload("w", "grid", 3, 4, 0, 40, 8, 4)
 
@@ -186,3 +187,20 @@ def test_our_own_workloads_stay_as_small_as_they_are_said_to_be():
         made = make(workload, vocabulary=1000, shuffled=True, seed=0)
         assert 100 <= len(made) <= 201
         assert np.mean([len(r.prompt) for r in made]) < 2600
+
+
+@pytest.mark.slow
+def test_llama_server_reuses_the_prefix_of_a_slot_and_the_engine_gives_the_models_own_tokens():
+    need("xllamacpp")
+    from steelyard.catalog.models import find_model
+
+    if not find_model("smollm2").present():
+        pytest.skip("steelyard models pull smollm2")
+    bench = OfflineBatching(model="smollm2", checked=2)
+    case = case_of(Workload("tiny-lm", "grid", 1, 2, 0, 24, 3, 3))
+    server = bench.measure(LlamaServer(slots=1), case, 0)
+    assert server.metrics["prompt_tokens_computed"] <= 27 + 4  # the second prompt finds the 24 tokens of the first
+    assert "forward_passes" not in server.metrics
+    ours = bench.measure(PrefixGlobal(), case, 0)
+    assert ours.metrics["identical_outputs"] == 1
+    assert ours.metrics["prompt_tokens_computed"] == 24 + 2 * 3
