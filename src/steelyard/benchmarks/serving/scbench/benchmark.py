@@ -43,9 +43,13 @@ class SCBench:
         task: str = "all", shift: int = 0,
     ) -> None:  # fmt: skip
         if mode not in MODES or profile not in ("sound", "published"):
-            raise InputError(f"scbench: mode is {mode!r}, profile {profile!r}.", f"{', '.join(MODES)}; sound, published.")
+            raise InputError(
+                f"scbench: mode is {mode!r}, profile {profile!r}.", f"{', '.join(MODES)}; sound, published."
+            )
         if min(contexts, turns) < 1 or turns > 5:
-            raise InputError(f"scbench: {contexts} contexts of {turns} turns.", "At least one of each, at most 5 turns.")
+            raise InputError(
+                f"scbench: {contexts} contexts of {turns} turns.", "At least one of each, at most 5 turns."
+            )
         self.model, self.mode, self.length, self.contexts, self.turns = model, mode, length, contexts, turns
         self.golden, self.most, self.profile, self.dtype, self.device = golden, most, profile, dtype, device
         self.task, self.shift = task, shift
@@ -115,11 +119,16 @@ class SCBench:
         except SteelyardError as error:
             return Outcome({}, Status.FAILED, str(error))
         except (MemoryError, torch.OutOfMemoryError):
-            return Outcome({}, Status.FAILED, f"out of memory at {case.attributes['length']} tokens: ask for less length")
+            return Outcome(
+                {}, Status.FAILED, f"out of memory at {case.attributes['length']} tokens: ask for less length"
+            )
         if not torch.isfinite(heard[index].logits).all():
             return Outcome({}, Status.FAILED, "logits are not numbers: the cache has overflowed")
         said = self._prompts(record)
-        metrics = {**self._quality(record, index, heard, full), **_fidelity(heard[index], full[index], said.answers[index])}
+        metrics = {
+            **self._quality(record, index, heard, full),
+            **_fidelity(heard[index], full[index], said.answers[index]),
+        }
         metrics |= {**_cost(heard[index], full[index]), "answer_cut": float(said.lost[index])}
         output = self.lab.decode(heard[index].output)
         return Outcome(metrics, artifacts={"question": turn.input, "output": output, "reference": reference(turn)})
