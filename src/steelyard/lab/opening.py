@@ -16,9 +16,11 @@ import torch
 
 from steelyard.catalog.models import find_model, path_of
 from steelyard.core.errors import InputError, MissingError
+from steelyard.lab import recall
 from steelyard.lab.counts import Counts
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
+RECALL = {"recall": "full", "recall-hybrid": "hybrid"}  # our own small models, trained by recall_training
 DTYPES = {
     "fp32": torch.float32, "float32": torch.float32, "bf16": torch.bfloat16, "bfloat16": torch.bfloat16,
     "fp16": torch.float16, "float16": torch.float16,
@@ -89,7 +91,7 @@ class LabModel:
 def open_model(name: str, dtype: str = "fp32", device: str = "cpu", threads: int = 1) -> LabModel:
     """Open a model for study.
 
-    name: a folder, a GGUF file, a hub name, or a short name of `steelyard models`. dtype: fp32, bf16 or fp16.
+    name: a folder, a GGUF file, a hub name, a short name of `steelyard models`, recall or recall-hybrid. dtype: fp32, bf16 or fp16.
     threads: of PyTorch on a CPU; with one, results and counts repeat exactly.
     Raises InputError for a family, dtype or device that is not known, MissingError for a model that is not here.
     """
@@ -101,6 +103,11 @@ def open_model(name: str, dtype: str = "fp32", device: str = "cpu", threads: int
     _hush()
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    if name in RECALL:
+        from steelyard.lab.recall_training import weights
+
+        model = AutoModelForCausalLM.from_pretrained(weights(RECALL[name]), dtype=DTYPES[dtype])
+        return from_model(model.to(device), recall.WordTokenizer(), name)
     place = _folder_of(name)
     try:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=DTYPES[dtype])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -67,15 +67,23 @@ class Session:
         first = self.logits[None].float()
         return torch.cat([first, self.extend(ids[:-1])]) if len(ids) > 1 else first
 
-    def generate(self, most: int, stop: Collection[int] = ()) -> list[int]:
-        """Decode greedily until a token of `stop` (left out) or `most` tokens."""
+    def generate(
+        self, most: int, stop: Collection[int] = (), *, choose: Callable[[Tensor], int] | None = None,
+        done: Callable[[list[int]], bool] | None = None,
+    ) -> list[int]:  # fmt: skip
+        """Decode until a token of `stop` (left out), until `done` of what there is, or `most` tokens.
+
+        choose: from logits (V,) to a token; the most likely one by default.
+        """
         assert self.logits is not None, "a session begins with `prefill`"
         out: list[int] = []
         while len(out) < most:
-            token = int(self.logits.argmax())
+            token = choose(self.logits) if choose else int(self.logits.argmax())
             if token in stop:
                 break
             out.append(token)
+            if done is not None and done(out):
+                break
             if len(out) < most:
                 self.extend([token])
         return out

@@ -1,1 +1,1 @@
-"""Serving language models: long contexts, caches, throughput."""
+"""Serving: long contexts, caches and engines."""
