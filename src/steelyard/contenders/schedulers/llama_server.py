@@ -45,9 +45,7 @@ class LlamaServer:
         """See lab.serving. Raises MissingError where the machine has no model that is a GGUF file."""
         model = find_model(machine.lab.name) if hasattr(machine, "lab") else None
         if model is None:
-            raise MissingError(
-                "llama.cpp needs a model that is a GGUF file.", "--option model=smollm2, timed cases only."
-            )
+            raise MissingError("llama.cpp needs a model that is a GGUF file.", "Run offline-batching[model=smollm2].")
         from steelyard.llm.server import serve
 
         context = max(len(r.prompt) + r.max_new for r in job.requests) + 8

@@ -84,7 +84,7 @@ class OfflineBatching:
                 if (odd := int(r.prompt.max())) >= model.vocabulary:
                     raise InputError(
                         f"{load.source}, request {r.id!r}: token {odd} is none of the {model.vocabulary} that the model "
-                        f"{self.model_name} knows.", "Take --option model=smollm2, or offline-batching-simulated.",
+                        f"{self.model_name} knows.", "Run offline-batching[model=smollm2], or offline-batching-simulated.",
                     )  # fmt: skip
             self._ready = load, *load.job(requests, self.part)
         return self._ready[1:]
