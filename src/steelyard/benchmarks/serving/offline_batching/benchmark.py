@@ -41,7 +41,7 @@ class OfflineBatching:
         self._alone: dict[bytes, list[int]] = {}
 
     def cases(self, data: str | None) -> Iterator[Case]:
-        """One case a workload, shuffled and with a quarter of the job's cache; of given data also with all it needs."""
+        """Every workload shuffled with a quarter of the job's cache; the first one, and given data, also with more."""
         if data is not None:
             for file in loads.files(data):
                 for capacity in (0.25, 0.0):
@@ -50,6 +50,9 @@ class OfflineBatching:
         own = workloads.at_small_length() if self.model_name == "tiny" else workloads.for_language_model()
         for workload in own:
             yield Load(workload, True, 0.25).case()
+        if self.model_name == "tiny":
+            for capacity in (0.5, 0.0):
+                yield Load(own[0], True, capacity).case()
 
     def warm(self, contender: Any, case: Case) -> None:
         """Four requests, served and thrown away."""
