@@ -3,8 +3,9 @@
 import numpy as np
 
 from steelyard.lab.serving.batching import run_of
-from steelyard.lab.serving.paging import HashedBlocks, SharedSegments
+from steelyard.lab.serving.paging import HashedBlocks
 from steelyard.lab.serving.prefix_tree import build_tree, one_level
+from steelyard.lab.serving.segments import SharedSegments
 from tests.lab.serving.checking import job
 
 

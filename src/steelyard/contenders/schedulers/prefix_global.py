@@ -11,8 +11,8 @@ from steelyard.core.contender import contender
 from steelyard.lab import serving
 from steelyard.lab.serving.batching import Machine, Served, run_batches
 from steelyard.lab.serving.job import Job, Request
-from steelyard.lab.serving.paging import SharedSegments
 from steelyard.lab.serving.prefix_tree import Segment, all_levels, build_tree, by_rule, one_level
+from steelyard.lab.serving.segments import SharedSegments
 
 
 @contender("prefix-global", interface="engine", source="arXiv:2412.03594")

@@ -2,7 +2,7 @@
 
 A scheduler (interface `engine`) has serve(job, machine) -> Served: it serves every request of a `job.Job` by calling
 machine.step (`batching.Machine`), which is `engine.TorchMachine` with a real model or `clock.Clock`, which counts.
-Most schedulers choose an order and the books of the cache (`paging`), and leave the rest to `batching.run_batches`.
+Most schedulers choose an order and the books of the cache (`paging`, `segments`), and leave the rest to `batching.run_batches`.
 
 Only `engine` and `attention` need PyTorch.
 """
