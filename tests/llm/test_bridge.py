@@ -16,11 +16,11 @@ from inspect_ai.model import (
 )
 
 from steelyard import catalog
+from steelyard.catalog.models import find_model
 from steelyard.core.errors import InputError, MissingError
 from steelyard.core.spec import parse_spec
 from steelyard.llm import identity, run_model
 from steelyard.llm.bridge import resolve
-from steelyard.llm.models import find_model
 from steelyard.pool import Pool
 from steelyard.weigh import weigh as run_all
 from tests.conftest import need

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from steelyard import catalog
+from steelyard.catalog.models import find_model
 from steelyard.core.errors import MissingError
 from steelyard.core.interfaces import Message
 from steelyard.core.spec import parse_spec
 from steelyard.core.words import Case, Status
 from steelyard.llm import run_model, server
-from steelyard.llm.models import find_model
 from steelyard.pool import Pool
 from tests.conftest import need
 

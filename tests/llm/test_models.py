@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from steelyard.catalog import models
 from steelyard.core.errors import InputError, MissingError
-from steelyard.llm import fetch, models
+from steelyard.llm import fetch
 
 BODY = bytes(range(256)) * 4096
 GOOD = hashlib.sha256(BODY).hexdigest()

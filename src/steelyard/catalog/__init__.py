@@ -127,7 +127,10 @@ def find(name: str) -> Entry:
 
 
 def make_contender(spec: Spec, interface: str) -> Any:
-    """The contender a spec names: from a card, or from the user's own `file.py:name` or `module:name`."""
+    """The contender a spec names: from a card, or from the user's own `file.py:name` or `module:name`.
+
+    `family:name` is a member of a card whose class can make one: `named(name)` gives its dataclass.
+    """
     name = spec.name
     if name in entries() and entries()[name].kind == "contender":
         entry = entries()[name]
@@ -136,6 +139,9 @@ def make_contender(spec: Spec, interface: str) -> Any:
         return build(entry.load(), spec.options, name)
     if name.startswith("replay:"):
         return Replay(name.removeprefix("replay:"), dict(spec.options))
+    family, _, member = name.partition(":")
+    if member and family in entries() and entries()[family].interface == interface:
+        return build(entries()[family].load().named(member), spec.options, name)
     if ":" in name:
         return _own(spec)
     raise unknown("contender", name, [e.name for e in contenders(interface)])

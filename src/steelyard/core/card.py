@@ -114,7 +114,7 @@ class Card(_Strict):
     track: str = ""
     family: str = ""
     interface: Literal[
-        "generator", "kernel", "engine", "transform", "learner", "estimator", "translator", "solver", "analysis",
+        "generator", "kernel", "engine", "cache", "transform", "learner", "estimator", "translator", "solver", "analysis",
         "model", "imported",
     ]  # fmt: skip
     entry: Annotated[str, Field(pattern=r"^([\w.]+:\w+)?$")] = ""

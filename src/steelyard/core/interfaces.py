@@ -79,6 +79,16 @@ class Analysis(Protocol):
     def __call__(self, data: Any) -> Any: ...
 
 
+@runtime_checkable
+class Engine(Protocol):
+    """Serves a job of language-model requests on a machine and says what it gave and took.
+
+    `steelyard.lab.serving` has jobs, machines (a real model, a clock) and most of what a scheduler needs.
+    """
+
+    def serve(self, job: Any, machine: Any) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """`replay:NAME`: what was published under this name in the benchmark's data, scored again beside what runs here.

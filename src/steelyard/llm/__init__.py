@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from steelyard.catalog.models import LocalModel, find_model, list_models
 from steelyard.core.card import Card
 from steelyard.core.interfaces import Outcome
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case
 from steelyard.llm.fetch import pull
-from steelyard.llm.models import LocalModel, find_model, list_models
 
 Record = Callable[[Case, int, Outcome, float, float], None]
 

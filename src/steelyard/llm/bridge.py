@@ -27,15 +27,15 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
 from steelyard import catalog
+from steelyard.catalog.models import MODELS, find_model, path_of
 from steelyard.core.card import Card
 from steelyard.core.contender import build, config_of, options_of, source_hash
 from steelyard.core.errors import InputError, MissingError, SteelyardError, unknown
 from steelyard.core.interfaces import Message, Outcome
 from steelyard.core.spec import Spec
 from steelyard.core.words import Case, Status
-from steelyard.llm import Record
+from steelyard.llm import Record, lab_provider
 from steelyard.llm.context import TOKEN, TRAIL, Answers, Steps, remember
-from steelyard.llm.models import MODELS, find_model, path_of
 from steelyard.llm.provider import CONTEXT, MAX_TOKENS, PARALLEL, RAW
 from steelyard.llm.scripted import PROVIDER as SCRIPT
 from steelyard.llm.server import stop_all
@@ -44,7 +44,7 @@ GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "frequency_penalty"
 SERVER = ("threads", "parallel", "context")
 LOCAL_DEFAULTS = {"max_tokens": MAX_TOKENS, "context": CONTEXT, "parallel": PARALLEL}
 PROVIDER = ("base_url", "device", "tensor_parallel_size", "max_model_len")
-RAW_TAKERS = ("steelyard/", "vllm-completions/", "openai-api-completions/")
+RAW_TAKERS = ("steelyard/", "lab/", "vllm-completions/", "openai-api-completions/")
 LATE = "steelyard: the time of the run is up"
 
 
@@ -85,7 +85,10 @@ def resolve(spec: Spec, card: Card) -> Chosen:
     script = scripts[spec.name].load() if spec.name in scripts else None
     contender_scope = {o.name: o for o in card.options if o.scope == "contender"}
     generation, prompting, model_args = {}, {}, {}
+    in_lab = spec.name.startswith(lab_provider.PREFIX)
     arguments = tuple(options_of(script)) if script else SERVER if local else PROVIDER
+    if in_lab:
+        arguments = lab_provider.arguments_of(spec)
     for option, value in spec.options.items():
         if option in GENERATION:
             generation[option] = value
@@ -107,6 +110,8 @@ def resolve(spec: Spec, card: Card) -> Chosen:
     if local is not None:
         path_of(local)
         behind = f"{local.sha256} xllamacpp {_version('xllamacpp')}"  # another engine gives other tokens
+    elif in_lab:
+        behind = lab_provider.identity(spec, model_args)
     else:
         behind = source_hash(build(script, model_args, spec.name)) if script else spec.name
     behind = hashlib.sha256("\0".join([behind, *map(_source, solvers)]).encode()).hexdigest()[:16]

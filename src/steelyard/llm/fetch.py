@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from steelyard.catalog.models import MODELS, LocalModel, find_model, models_folder
 from steelyard.core.errors import InputError, MissingError, unknown
-from steelyard.llm.models import MODELS, LocalModel, find_model, models_folder
 
 Progress = Callable[[str, int, int], None]
 HUB_WAIT_S = 4.0  # for an answer of the hub; where there is none, the second source must not wait long

@@ -18,8 +18,8 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
+from steelyard.catalog.models import MODELS, find_model, path_of
 from steelyard.core.errors import unknown
-from steelyard.llm.models import MODELS, find_model, path_of
 from steelyard.llm.server import require_engine, serve
 
 CONTEXT = 8192  # tokens of a request, where neither the spec nor the model says less

@@ -12,10 +12,10 @@ from steelyard import catalog
 from steelyard.core.contender import build
 from steelyard.core.errors import InputError
 from steelyard.core.spec import Spec
-from steelyard.llm import bridge, provider, scripted
+from steelyard.llm import bridge, lab_provider, provider, scripted
 from steelyard.sandbox import inspect_provider
 
-__all__ = ["bridge", "inspect_provider", "provider", "scripted"]
+__all__ = ["bridge", "inspect_provider", "lab_provider", "provider", "scripted"]
 
 
 def _task(name: str) -> None:

@@ -92,6 +92,8 @@ def more_needed(c: Comparison) -> int | None:
 
     if c.verdict != "no difference shown" or not (math.isfinite(c.low) and math.isfinite(c.high)):
         return None
+    if c.scale == "ratio" and c.low <= 0:  # a single round: its interval is everything
+        return None
     if c.scale == "ratio":
         return more_to_settle(c.clusters, (math.log(c.high) - math.log(c.low)) / 2, abs(math.log(c.estimate)))
     return more_to_settle(c.clusters, (c.high - c.low) / 2, abs(c.estimate))

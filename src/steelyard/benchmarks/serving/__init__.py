@@ -1,0 +1,1 @@
+"""Serving: long contexts, caches and engines."""
