@@ -70,7 +70,9 @@ class SCBench:
         records, notes = ([], []) if data is None else read(data)
         self.notes = notes
         if data is not None and self.model.startswith("recall"):
-            raise InputError(f"the recall model does not speak the language of {data}.", "Add model=smollm2: scbench[model=smollm2].")
+            raise InputError(
+                f"the recall model does not speak the language of {data}.", "Add model=smollm2: scbench[model=smollm2]."
+            )
         if data is None:
             records = self._generated()
         cases = []
