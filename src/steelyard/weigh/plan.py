@@ -84,7 +84,11 @@ def load_benchmark(spec: Spec) -> tuple[Card, Any]:
     """The card and an instance of the benchmark a spec names. InputError names a wrong option and the right ones."""
     entry = catalog.benchmark(spec.name)
     known = {o.name for o in entry.card.options if o.scope == "benchmark"}
-    for option in spec.options:
+    others = {o.name for o in entry.card.options} - known
+    for option, value in spec.options.items():
+        if option in others:
+            cure = f"--with \"smollm2[{option}={print_value(value)}]\""
+            raise InputError(f"option {option!r} of {spec.name} is one of its contenders.", f"Write it there: {cure}.")
         if option not in known:
             raise unknown("option", option, known, where=spec.name)
     try:
