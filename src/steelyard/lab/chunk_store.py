@@ -136,7 +136,9 @@ def store_at(kind: str, folder: str = "", room_bytes: int = GIB) -> ChunkStore:
 
 def _check(layers: Sequence[Tensor]) -> None:
     if not all(bool(torch.isfinite(x).all()) for x in layers):
-        raise InputError("keys or values of a chunk are not numbers.", "The model overflows in this dtype: try bf16 or fp32.")
+        raise InputError(
+            "keys or values of a chunk are not numbers.", "The model overflows in this dtype: try bf16 or fp32."
+        )
 
 
 @dataclass(frozen=True)

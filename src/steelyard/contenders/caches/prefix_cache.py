@@ -40,6 +40,7 @@ class PrefixCache(CachePolicy):
             raise InputError(f"prefix-cache: {lab.name} has layers with a sliding window.", "Take a model whose layers attend to everything.")  # fmt: skip
         tokens, store, length = ids[0].tolist(), store_at("memory", "", int(self.room * GIB)), ids.shape[1]
         reuse = cache.state["reuse"] = Reuse()
+        token_bytes = sum(2 * x.keys.shape[1] * x.keys.shape[3] * x.keys.element_size() for x in cache.layers)
         found: list[Entry] = []
         fresh: list[tuple[str, int, int]] = []
         at = held = 0
@@ -49,6 +50,7 @@ class PrefixCache(CachePolicy):
             if entry is None:
                 reuse.misses += 1
                 fresh.append((key, at, at + size))
+                reuse.held[key] = size * token_bytes
             else:
                 found.append(entry)
                 reuse.held[key] = entry.bytes
@@ -57,9 +59,7 @@ class PrefixCache(CachePolicy):
         rows = torch.arange(min(held, length - 1), length, device=ids.device)
         last = cache.state["rows"]
         if found:
-            logits = selective_pass(
-                lab, cache, ids, positions, found, reuse, rows=rows, in_place=True, last=last
-            )  # fmt: skip
+            logits = selective_pass(lab, cache, ids, positions, found, reuse, rows=rows, in_place=True, last=last)
         else:
             logits = forward(lab, cache, ids, CachePolicy(), prompt=True, rows=last)
             reuse.kept, reuse.token_layers, reuse.told = length, length * len(lab.layers), list(range(last))
@@ -68,7 +68,6 @@ class PrefixCache(CachePolicy):
             for key, a, b in fresh:
                 layers = [torch.cat([x.keys[:, :, a:b], x.values[:, :, a:b]]) for x in cache.layers]
                 store.put(key, layers)
-                reuse.held[key] = sum(x.numel() * x.element_size() for x in layers)
 
         reuse.unsaved.append(save)
         return logits
