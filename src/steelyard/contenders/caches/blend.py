@@ -38,8 +38,8 @@ class Blend(CachePolicy):
     stored. Chunks that the store lacks are computed alone and stored. With ratio 0 nothing but the question is computed.
 
     ratio: share of the context's tokens recomputed. choose: hkvd, by deviation of values at `check` (published); attended,
-    deviation times the attention that the question pays (ours); random, chunk-heads (the first of every chunk), and oracle
-    (by the error that would be left, for which the whole prompt is computed first), to compare with.
+    deviation times the square root of the attention that the question pays (ours); random, chunk-heads (the first of
+    every chunk), and oracle (by the error that would be left, for which the whole prompt is computed first), to compare.
     variant: what mask, suffix and filter are where they are `auto`: paper exact, all, gradual; released released, last,
     fixed. mask: exact, or by rank among the kept tokens, which so see later ones. suffix: all of the question is
     recomputed, or its last token, while the rest competes. filter: the kept set stays as chosen at `check`, or shrinks

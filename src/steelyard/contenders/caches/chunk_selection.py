@@ -33,5 +33,8 @@ def weights(
         return -torch.cat([torch.arange(n, device=device) for n in chunks]).float()[:context]
     if select == "attended":
         asked = attention.queries.shape[2] - context
-        return attention.weights(last=asked).sum(dim=(0, 1, 2))[:context]
+        looked = asked * attention.queries.shape[1] * attention.keys.shape[2]
+        attention.lab.counts.attended += looked
+        attention.lab.counts.flops += 2 * attention.queries.shape[3] * looked
+        return attention.weights(last=asked).sum(dim=(0, 1, 2)).sqrt()[:context]
     return torch.ones(context, device=device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -181,7 +182,7 @@ def _rank_correlation(full: KVCache, other: KVCache, prompt: Prompt) -> dict[str
     ]
     found = [
         float(spearmanr(a, b).statistic)
-        for a, b in zip(wrong, wrong[1:], strict=False)
+        for a, b in pairwise(wrong)
         if float(a.std()) > 0 and float(b.std()) > 0
     ]
     return {"spearman_r": float(torch.tensor(found).median())} if found else {}

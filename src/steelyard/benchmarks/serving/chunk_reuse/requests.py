@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Prompt:
 
     @property
     def ids(self) -> list[int]:
-        return [*sum(self.chunks, []), *self.question]
+        return [*chain.from_iterable(self.chunks), *self.question]
 
     @property
     def lengths(self) -> list[int]:
