@@ -48,7 +48,9 @@ def test_it_says_what_the_library_says(smollm2):
     theirs = api.lab.model.generate(**ids, max_new_tokens=12, do_sample=False)[0, ids["input_ids"].shape[1] :]
     assert reply.completion == api.lab.decode(theirs.tolist())
     assert (reply.usage.input_tokens, reply.stop_reason) == (ids["input_ids"].shape[1], "stop")
-    short = answer(api, [*asked, ChatMessageAssistant(content="The capital of France is")], max_tokens=8, stop_seqs=["."])
+    short = answer(
+        api, [*asked, ChatMessageAssistant(content="The capital of France is")], max_tokens=8, stop_seqs=["."]
+    )
     assert short.completion.strip() == "Paris"
 
 
