@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -65,16 +66,18 @@ class ChunkReuse:
         return open_model(self.model, self.dtype, self.device)
 
     def cases(self, data: str | None) -> list[Case]:
-        """One case a request."""
+        """One case a request; attribute `number` is its place within its source, from 1."""
         self.notes = []
-        cases = []
+        cases: list[Case] = []
+        numbers: Counter[str] = Counter()
         asked = generate(self.requests, self.passages or 4, self.words) if data is None else read(data)
         for request in asked:
             prompt = prompt_of(self.lab, request, self.passages, self.lab.context - self.most - 1)
             if prompt.dropped:
                 self.notes.append(f"{request.id}: its last {prompt.dropped} passages do not fit the model.")
+            numbers[request.source] += 1
             facts = {
-                "source": request.source, "tokens": len(prompt.ids), "passages": len(prompt.chunks) - 1,
+                "source": request.source, "number": numbers[request.source], "tokens": len(prompt.ids), "passages": len(prompt.chunks) - 1,
                 "dropped": prompt.dropped, "question_tokens": len(prompt.question),
             }  # fmt: skip
             cases.append(Case(request.id, (request, prompt), facts))
