@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from steelyard.lab.attention import Attention
 from steelyard.lab.cache import KVCache, bytes_of
@@ -40,7 +41,7 @@ def selective_pass(
     whole = torch.arange(length, device=ids.device)
     hidden = embed(lab, ids if len(rows) == length else ids[:, rows])
     turns = rotations(lab, hidden, positions)
-    with _Loader(entries, range(begin, len(lab.layers)), ahead, reuse) as loader:
+    with _Loader(entries, range(begin, len(lab.layers)), ahead, reuse, ids.device) as loader:
         for layer, kept, turn in zip(lab.layers, cache.layers, turns, strict=True):
             stored = loader.next() if kept.index >= begin else None
             started = time.perf_counter()
@@ -114,32 +115,42 @@ def _filled(
 
 def _attend(lab: LabModel, whole: Attention) -> Tensor:
     """(1, m, Q * D). Every query sees keys up to its position, which ascend: keys after a block's last one are cut off."""
-    count = whole.queries.shape[2]
-    blocks = [whole]
-    if count < whole.keys.shape[2]:
-        blocks = []
-        for at in range(0, count, BLOCK):
-            seeing = whole.query_positions[:, at : at + BLOCK]
-            end = int(seeing[0, -1]) + 1
-            part = replace(
-                whole, queries=whole.queries[:, :, at : at + BLOCK], query_positions=seeing, keys=whole.keys[:, :, :end],
-                values=whole.values[:, :, :end], key_positions=whole.key_positions[..., :end],
-            )  # fmt: skip
-            blocks.append(part)
-    mixed = []
-    for block in blocks:
-        out, attended = block.output()
-        mixed.append(out)
-        lab.counts.attended += attended
-        lab.counts.flops += 4 * whole.queries.shape[3] * attended
+    count, length = whole.queries.shape[2], whole.keys.shape[2]
+    if length // 2 < count < length and int(whole.query_positions[0, 0]) == length - count:
+        # the end of the prompt: a few rows of nothing before it, and the causal kernel serves, which needs no mask
+        padded = replace(
+            whole, queries=F.pad(whole.queries, (0, 0, length - count, 0)), query_positions=whole.key_positions[:, 0]
+        )
+        mixed = [padded.output()[0][:, length - count :]]
+        attended = whole.queries.shape[1] * (count * (length - count) + count * (count + 1) // 2)
+    else:
+        parts = [
+            _cut(whole, at) if count < length else whole for at in range(0, count, BLOCK if count < length else count)
+        ]
+        outputs = [part.output() for part in parts]
+        mixed, attended = [out for out, _ in outputs], sum(looked for _, looked in outputs)
+    lab.counts.attended += attended
+    lab.counts.flops += 4 * whole.queries.shape[3] * attended
     return torch.cat(mixed, dim=1)
+
+
+def _cut(whole: Attention, at: int) -> Attention:
+    """BLOCK queries from `at`, and the keys that the last of them sees."""
+    seeing = whole.query_positions[:, at : at + BLOCK]
+    end = int(seeing[0, -1]) + 1
+    return replace(
+        whole, queries=whole.queries[:, :, at : at + BLOCK], query_positions=seeing, keys=whole.keys[:, :, :end],
+        values=whole.values[:, :, :end], key_positions=whole.key_positions[..., :end],
+    )  # fmt: skip
 
 
 class _Loader:
     """Layers of all entries, joined, in order; a thread loads the next one while the present one is computed."""
 
-    def __init__(self, entries: Sequence[Entry], layers: range, ahead: bool, reuse: Reuse) -> None:
-        self._entries, self._left, self._reuse = entries, iter(layers), reuse
+    def __init__(
+        self, entries: Sequence[Entry], layers: range, ahead: bool, reuse: Reuse, device: torch.device
+    ) -> None:
+        self._entries, self._left, self._reuse, self._device = entries, iter(layers), reuse, device
         self._thread = ThreadPoolExecutor(1)
         self._coming: deque[Future[Tensor]] = deque()
         reuse.load_s += [0.0] * layers.start  # of layers that need nothing
@@ -170,7 +181,7 @@ class _Loader:
     @torch.no_grad()
     def _load(self, index: int) -> Tensor:
         started = time.perf_counter()
-        layer = torch.cat([entry.layer(index) for entry in self._entries], dim=2)
+        layer = torch.cat([entry.layer(index) for entry in self._entries], dim=2).to(self._device)
         self._reuse.load_s.append(time.perf_counter() - started)
         self._reuse.loaded_bytes += bytes_of(layer)
         return layer

@@ -10,7 +10,7 @@ from steelyard.contenders.caches import blend as module
 from steelyard.contenders.caches.blend import Blend
 from steelyard.core.errors import InputError
 from steelyard.core.spec import parse_spec
-from steelyard.lab import CachePolicy, Session
+from steelyard.lab import CachePolicy, Session, selective
 from steelyard.lab.chunk_store import MemoryStore, store_at
 from steelyard.lab.fidelity import kl_divergence
 from steelyard.lab.forward_pass import rotate, rotations
@@ -151,6 +151,14 @@ def test_counts_are_those_of_the_formula():
     assert full < spent.attended < 3 * full
 
 
+def test_long_prompts_are_attended_to_block_by_block_with_the_same_result(monkeypatch):
+    lab = tiny("llama")
+    whole, _ = run(lab, policy("blend[ratio=0.6]"))
+    monkeypatch.setattr(selective, "BLOCK", 4)
+    logits, _ = run(lab, policy("blend[ratio=0.6]"))
+    assert torch.allclose(logits, whole, atol=1e-5)
+
+
 def test_gradual_filtering_has_the_ratio_on_average_and_ends_with_fewer():
     kept = [Blend(ratio=0.2)._kept(layer, 11, 1000) for layer in range(1, 11)]
     assert kept[0] == 250
@@ -222,7 +230,9 @@ def test_what_cannot_be_is_refused_with_a_reason(text, family, chunks, said):
 def test_prefix_caching_reuses_a_common_beginning_and_changes_nothing():
     lab = tiny("llama")
     run(lab, policy("prefix-cache"), [*IDS[:22], *IDS[3:30]])
+    before = lab.counts.copy()
     logits, session = run(lab, policy("prefix-cache"))
+    assert (lab.counts - before).attended == 3 * 4 * (27 * 22 + 27 * 28 // 2)
     assert torch.allclose(logits, run(lab, CachePolicy())[0], atol=1e-4)
     reuse = session.cache.state["reuse"]
     assert (reuse.misses, reuse.kept) == (2, 49 - 22)

@@ -22,6 +22,8 @@ from steelyard.lab.chunk_store import Reuse
 from steelyard.lab.fidelity import kl_divergence, mean_log_probability, top1_agreement
 from steelyard.lab.opening import DTYPES
 
+ROUNDING = 1e-6  # relative error of values up to which they are the same ones, computed in another order
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -130,8 +132,10 @@ class ChunkReuse:
         same = full.logits[told]
         found = {
             "kl_answer": kl_divergence(same[-1:], heard.logits[-1:]), "top1_answer": top1_agreement(same[-1:], heard.logits[-1:]),
-            "value_deviation": _deviation(full.cache, heard.cache), **_rank_correlation(full.cache, heard.cache, prompt),
+            "value_deviation": _deviation(full.cache, heard.cache),
         }  # fmt: skip
+        if found["value_deviation"] > ROUNDING:
+            found |= _rank_correlation(full.cache, heard.cache, prompt)
         if len(told) == len(prompt.question):
             found |= {
                 "mean_kl_suffix": kl_divergence(same, heard.logits), "top1_agreement": top1_agreement(same, heard.logits),
@@ -183,9 +187,5 @@ def _rank_correlation(full: KVCache, other: KVCache, prompt: Prompt) -> dict[str
         (a.values - b.values).float().square().sum(dim=(0, 1, 3))[first:end]
         for a, b in zip(full.layers[1:], other.layers[1:], strict=True)
     ]
-    found = [
-        float(spearmanr(a, b).statistic)
-        for a, b in pairwise(wrong)
-        if float(a.std()) > 0 and float(b.std()) > 0
-    ]
+    found = [float(spearmanr(a, b).statistic) for a, b in pairwise(wrong) if float(a.std()) > 0 and float(b.std()) > 0]
     return {"spearman_r": float(torch.tensor(found).median())} if found else {}
