@@ -86,12 +86,12 @@ def logits_of(lab: LabModel, hidden: Tensor) -> Tensor:
 @torch.no_grad()
 def forward(
     lab: LabModel, cache: KVCache, ids: Tensor, policy: CachePolicy, *, prompt: bool, every: bool = False,
-    positions: Tensor | None = None,
+    rows: int = 1, positions: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Run new tokens (B, q) through the model; `cache` grows by them, as the policy wishes.
 
     prompt: this is the prompt (`pattern`, `after_prefill`), not a follow-up (`select`, `after_step`).
-    every: logits (B, q, V) of all tokens, else of the last, (B, 1, V). positions: (B or 1, q) where they are not the
+    every: logits (B, q, V) of all tokens, else of the last `rows`, (B, rows, V). positions: (B or 1, q) where they are not the
     next ones; ABSENT for padding. Raises InputError where no token is given.
     """
     batch, count = ids.shape
@@ -122,4 +122,4 @@ def forward(
     lab.counts.forward_passes += 1
     lab.counts.tokens_computed += batch * count
     lab.counts.flops += lab.flops_per_token * batch * count
-    return logits_of(lab, hidden if every else hidden[:, -1:])
+    return logits_of(lab, hidden if every else hidden[:, -rows:])

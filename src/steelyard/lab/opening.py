@@ -73,6 +73,14 @@ class LabModel:
         weights = sum(p.numel() for layer in self.layers for p in layer.parameters() if p.dim() == 2)
         return 2 * weights
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of weights, dtype and configuration: what keys and values depend on besides the tokens."""
+        digest = hashlib.sha256(self.config.to_json_string().encode() + str(self.dtype).encode())
+        for weight in self.model.parameters():
+            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
     def encode(self, text: str) -> list[int]:
         """Token ids of a text as it stands: nothing is added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

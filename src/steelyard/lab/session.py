@@ -28,15 +28,20 @@ class Session:
         return sum(map(self.policy.bytes, self.cache.layers))
 
     @torch.no_grad()
-    def prefill(self, ids: Sequence[int], question: int = 0) -> None:
-        """Run the prompt; the policy then compresses. question: how many tokens at its end ask something."""
-        self.cache.state["question"] = question
+    def prefill(self, ids: Sequence[int], question: int = 0, chunks: Sequence[int] = (), rows: int = 1) -> Tensor:
+        """Run the prompt; the policy then compresses. Logits of its last `rows` tokens, (rows, V).
+
+        question: how many tokens at its end ask something. chunks: lengths of the pieces of text that it begins with and
+        that other prompts may hold too.
+        """
+        self.cache.state |= {"question": question, "chunks": tuple(chunks), "rows": rows}
         tokens = self._tensor(ids)
         positions = torch.arange(len(ids), device=self.lab.device)[None]
         logits = self.policy.prefill(self.lab, self.cache, tokens, positions)
         if logits is None:
-            logits = forward(self.lab, self.cache, tokens, self.policy, prompt=True)
+            logits = forward(self.lab, self.cache, tokens, self.policy, prompt=True, rows=rows)
         self._note(logits)
+        return logits[0]
 
     @torch.no_grad()
     def extend(self, ids: Sequence[int]) -> Tensor:
