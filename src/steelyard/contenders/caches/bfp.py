@@ -133,7 +133,9 @@ class BFP(CachePolicy):
             "logit_error": float(torch.stack([logit for *_, logit in noted]).square().mean().sqrt()),
         }
         ratios = [r for error, square, _ in noted for r in self._neighbours(error, square)]
-        return found | ({"outlier_neighbour_error": math.exp(sum(map(math.log, ratios)) / len(ratios))} if ratios else {})
+        return found | (
+            {"outlier_neighbour_error": math.exp(sum(map(math.log, ratios)) / len(ratios))} if ratios else {}
+        )
 
     @property
     def _calibrated(self) -> bool:
@@ -146,7 +148,9 @@ class BFP(CachePolicy):
     def _check(self, size: int) -> None:
         for name, bits in (("m", self.m), ("query_m", self.query_m)):
             if bits and not 2 <= bits <= 8:
-                raise InputError(f"bfp: {name} is {bits}.", "A mantissa has 2 to 8 bits, its sign among them; 0 for none.")
+                raise InputError(
+                    f"bfp: {name} is {bits}.", "A mantissa has 2 to 8 bits, its sign among them; 0 for none."
+                )
         if (self.m or self.query_m) and (self.n < 1 or size % self.n):
             fitting = ", ".join(str(n) for n in range(2, size + 1) if size % n == 0)
             raise InputError(f"bfp: blocks of {self.n} do not fit a head of {size} channels.", f"n may be {fitting}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -49,13 +49,15 @@ class Elastic(Budget):
     def turns(self, cache: KVCache, positions: Tensor) -> Tensor:
         if self.positions == "true" or not cache.seen:
             return positions
-        return positions - (cache.seen - cache.layers[0].length)
+        length = max(layer.length for layer in cache.layers)  # layers with a window hold less
+        return positions - (cache.seen - length)
 
     def after_prefill(self, layer: LayerCache, attention: Attention) -> None:
         drop = self.surplus(layer, attention.queries.shape[2])
         scores = self._scores(layer, attention)
         layer.state["slot"] = self.distance if self.distance > 0 else layer.length - drop + self.distance
-        layer.state["scores"] = scores
+        if self.generation == "frequency":
+            layer.state["scores"] = scores
         if drop > 0 and self.variant == "released":
             self._released(layer, attention, scores, drop)
         elif drop > 0 and self.prompt == "distance":
@@ -171,5 +173,7 @@ class Elastic(Budget):
 
     def _keep(self, layer: LayerCache, kept: Tensor) -> None:
         """(1 or B, m) indices."""
-        layer.state["scores"] = layer.state["scores"].gather(1, kept.expand(len(layer.state["scores"]), -1))
+        if self.generation == "frequency":
+            scores = layer.state["scores"]
+            layer.state["scores"] = scores.gather(1, kept.expand(len(scores), -1))
         layer.keep(kept[0] if len(kept) == 1 else kept[:, None].expand(-1, layer.keys.shape[1], -1))

@@ -53,7 +53,9 @@ def calibrate(lab: LabModel) -> list[Statistics]:
     if lab.tokenizer is None:
         ids = [rng.randrange(lab.config.vocab_size) for _ in range(TOKENS)]
     elif isinstance(lab.tokenizer, WordTokenizer):
-        ids = lab.encode(" ".join(f"{text} {q[0].input} {q[0].answer}" for text, q in (make("kv", 250, rng) for _ in "ab")))
+        ids = lab.encode(
+            " ".join(f"{text} {q[0].input} {q[0].answer}" for text, q in (make("kv", 250, rng) for _ in "ab"))
+        )
     else:
         ids = lab.encode(calibration()[: 8 * TOKENS])
     watch, counts = _Watch(), lab.counts.copy()
@@ -104,7 +106,9 @@ def fold(lab: LabModel, orders: list[Tensor], factors: list[Tensor] | None = Non
     Only the matrices of queries and keys are new; all else is shared with `lab`, counts too.
     """
     if hasattr(lab.layers[0].self_attn, "qkv_proj"):
-        raise InputError("queries, keys and values come from one fused matrix.", "Split it before channels are rearranged.")
+        raise InputError(
+            "queries, keys and values come from one fused matrix.", "Split it before channels are rearranged."
+        )
     shared = {id(p): p for p in (*lab.model.parameters(), *lab.model.buffers())}
     model = copy.deepcopy(lab.model, shared)
     for index, layer in enumerate(model.model.layers):

@@ -48,7 +48,9 @@ class CacheFidelity:
         if answer not in ("text", "full"):
             raise InputError(f"cache-fidelity: answer is {answer!r}.", "It may be text or full.")
         if min(more, windows) < 1 or length < 0:
-            raise InputError(f"cache-fidelity: {windows} windows of {length} and {more} tokens.", "Give at least 1 of each.")
+            raise InputError(
+                f"cache-fidelity: {windows} windows of {length} and {more} tokens.", "Give at least 1 of each."
+            )
         self.model, self.length, self.more, self.windows = model, length, more, windows
         self.answer, self.dtype, self.device = answer, dtype, device
         self.notes: list[str] = []
@@ -95,7 +97,11 @@ class CacheFidelity:
             return Outcome({}, Status.FAILED, str(error))
         if not torch.isfinite(ours.logits).all():
             return Outcome({}, Status.FAILED, "logits are not numbers: the cache has overflowed")
-        found = {**_fidelity(ours, full, fed, self._answers(record, fed), record.exact), **_cost(ours, full), **ours.figures}
+        found = {
+            **_fidelity(ours, full, fed, self._answers(record, fed), record.exact),
+            **_cost(ours, full),
+            **ours.figures,
+        }
         if self.answer == "full":
             words, whole = self.lab.decode(said).split(), self.lab.decode(fed).split()
             same = next((i for i, (a, b) in enumerate(zip(said, fed, strict=False)) if a != b), len(fed))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.core.errors import InputError, MissingError
-from steelyard.lab import recall, texts
+from steelyard.lab import recall
 from steelyard.lab.opening import LabModel
 
 SEED = 47
@@ -97,7 +97,11 @@ def read(lab: LabModel, path: str, count: int, length: int, more: int) -> tuple[
 def _asked(lab: LabModel, name: str, question: str, answer: str, more: int) -> Record:
     messages = [{"role": "user", "content": question}]
     template = getattr(lab.tokenizer, "chat_template", None)
-    text = lab.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) if template else question
+    text = (
+        lab.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        if template
+        else question
+    )
     fed = lab.encode(answer)[:more]
     return Record(name, name, lab.encode(text), fed, ((0, len(fed)),) if fed else (), task="answer")
 
