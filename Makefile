@@ -52,7 +52,7 @@ $(VENV)/.user: $(VENV)/.torch pyproject.toml CMakeLists.txt $(wildcard native/*)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml CMakeLists.txt $(wildcard native/*)
-	$(PY) -m pip install -q -e '.[models,code,dev]'
+	$(PY) -m pip install -q -e '.[models,code,lab,dev]'
 	touch $@ $(VENV)/.user
 
 clean:

@@ -108,7 +108,9 @@ def open_model(name: str, dtype: str = "fp32", device: str = "cpu", threads: int
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if name in RECALL:
-        model = AutoModelForCausalLM.from_pretrained(recall.FOLDER / RECALL[name], dtype=DTYPES[dtype])
+        from steelyard.lab.recall_training import weights
+
+        model = AutoModelForCausalLM.from_pretrained(weights(RECALL[name]), dtype=DTYPES[dtype])
         return from_model(model.to(device), recall.WordTokenizer(), name)
     place = _folder_of(name)
     try:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from steelyard.core.errors import InputError
@@ -25,7 +24,6 @@ WORDS = 512
 MARKS = ("?", ";")
 TASKS = ("kv", "prefix_suffix", "vt", "many_shot")
 LABELS = 8
-FOLDER = Path(__file__).parent / "recall_weights"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,8 @@ def _prefix_suffix(words: list[str], length: int, rng: random.Random, turns: int
     strings = [words[3 * i : 3 * i + 3] for i in range(length // 4)]
     asked = rng.sample(range(len(strings)), min(turns, len(strings)))
     return " ".join(" ".join([*s, ";"]) for s in strings), [
-        Question(f"? {strings[i][2]} ? {strings[i][0]}", f"{' '.join(strings[i][1:])} ;", i / len(strings)) for i in asked
+        Question(f"? {strings[i][2]} ? {strings[i][0]}", f"{' '.join(strings[i][1:])} ;", i / len(strings))
+        for i in asked
     ]
 
 
@@ -113,7 +112,9 @@ class WordTokenizer:
         try:
             return {"input_ids": [self.ids[word] for word in text.split()]}
         except KeyError as error:
-            raise InputError(f"the recall model has no word {error}.", "It speaks w000 to w511 and a few marks.") from None
+            raise InputError(
+                f"the recall model has no word {error}.", "It speaks w000 to w511 and a few marks."
+            ) from None
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = False, **_: Any) -> str:
         return " ".join(self.words[i] for i in ids if not (skip_special_tokens and i == self.eos_token_id))

@@ -9,7 +9,10 @@ only its middle layer sees everything.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -18,7 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from steelyard.lab.recall import FOLDER, MARKS, TASKS, WORDS, WordTokenizer, make
+from steelyard.lab import recall
+from steelyard.lab.recall import MARKS, TASKS, WORDS, WordTokenizer, make
 
 SEED = 23
 STEPS, RATE = 60, 3e-4
@@ -113,7 +117,6 @@ def batch(rng: random.Random, length: int, tokenizer: WordTokenizer) -> tuple[Te
 
 def train(variant: str = "full", steps: int = STEPS, report: bool = True) -> Any:
     """The trained model. AdamW, warm-up and cosine; contexts grow over the first half of the steps."""
-    torch.set_num_threads(1)
     model, rng, tokenizer = network(variant).train(), random.Random(SEED), WordTokenizer()
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.1)
@@ -128,17 +131,28 @@ def train(variant: str = "full", steps: int = STEPS, report: bool = True) -> Any
         optimiser.step()
         schedule.step()
         if report and step % 20 == 0:
-            took = time.monotonic() - begin
-            left = took / (step + 1) * (steps - step - 1)
-            print(f"{variant}: step {step}, loss {loss.item():.3f}, {left:.0f} s left", file=sys.stderr, flush=True)
+            left = (time.monotonic() - begin) / (step + 1) * (steps - step - 1)
+            said = f"training the recall model ({variant}): step {step} of {steps}, loss {loss.item():.3f}"
+            print(f"{said}, {left:.0f} s left", file=sys.stderr, flush=True)
     return model.eval()
 
 
-def main(folder: Path = FOLDER) -> None:
-    """Train both models and keep their weights."""
-    for variant in VARIANTS:
-        train(variant).save_pretrained(folder / variant)
+def weights(variant: str) -> Path:
+    """The folder of a trained model, in the user's cache; trains it where this recipe has not been followed yet."""
+    import platformdirs
+
+    recipe = hashlib.sha256(Path(__file__).read_bytes() + Path(recall.__file__).read_bytes()).hexdigest()[:12]
+    folder = platformdirs.user_cache_path("steelyard") / "lab" / f"recall-{variant}-{recipe}"
+    if not folder.is_dir():
+        fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
+        train(variant).save_pretrained(fresh)
+        try:
+            fresh.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(fresh)
+    return folder
 
 
 if __name__ == "__main__":
-    main()
+    for each in VARIANTS:
+        print(weights(each))

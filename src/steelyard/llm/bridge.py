@@ -41,7 +41,7 @@ from steelyard.llm.scripted import PROVIDER as SCRIPT
 from steelyard.llm.server import stop_all
 
 GENERATION = ("temperature", "top_p", "top_k", "max_tokens", "frequency_penalty", "presence_penalty")
-SERVER = ("threads", "parallel", "context")
+SERVER = ("threads", "parallel", "context", "cache_k", "cache_v")
 LOCAL_DEFAULTS = {"max_tokens": MAX_TOKENS, "context": CONTEXT, "parallel": PARALLEL}
 PROVIDER = ("base_url", "device", "tensor_parallel_size", "max_model_len")
 RAW_TAKERS = ("steelyard/", "lab/", "vllm-completions/", "openai-api-completions/")

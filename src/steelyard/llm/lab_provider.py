@@ -1,6 +1,6 @@
 """Inspect's provider `lab/NAME`: a model opened in PyTorch with any cache method, in any Inspect task.
 
-    steelyard run humaneval --with "lab/smollm2[cache=snapkv,keep=0.5]"
+steelyard run humaneval --with "lab/smollm2[cache=snapkv,keep=0.5]"
 """
 
 from __future__ import annotations

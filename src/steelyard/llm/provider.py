@@ -36,12 +36,14 @@ class LocalAPI(ModelAPI):
     """A model served by llama.cpp in this process.
 
     threads: of the server, default one less than there are cores. parallel: requests at once. context: tokens of each
-    request, prompt and answer together; default all the model has, at most 8192.
+    request, prompt and answer together; default all the model has, at most 8192. cache_k, cache_v: how cached keys and
+    values are stored: f16, bf16, q8_0, q4_1, q4_0.
     """
 
     def __init__(
         self, model_name: str, base_url: str | None = None, api_key: str | None = None,
         config: GenerateConfig = GenerateConfig(), threads: int | None = None, parallel: int = PARALLEL, context: int | None = None,
+        cache_k: str = "f16", cache_v: str = "f16",
         **_: Any,
     ) -> None:  # fmt: skip
         super().__init__(model_name, base_url, api_key, [], config)
@@ -51,7 +53,7 @@ class LocalAPI(ModelAPI):
         require_engine()
         self.model = model
         self.parallel = parallel
-        self.settings = (path_of(model), min(context or CONTEXT, model.context), threads, parallel)
+        self.settings = (path_of(model), min(context or CONTEXT, model.context), threads, parallel, cache_k, cache_v)
 
     def max_connections(self) -> int:
         return self.parallel

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from steelyard.core.errors import MissingError
+from steelyard.core.errors import MissingError, unknown
 
+CACHE_TYPES = ("f16", "bf16", "q8_0", "q4_1", "q4_0")  # of llama.cpp: blocks of 32 numbers with scales in 16 bits
 _LOCK = threading.Lock()
-_RUNNING: dict[tuple[str, int, int, int], Server] = {}
+_RUNNING: dict[tuple[str, int, int, int, str, str], Server] = {}
 
 
 @dataclass
@@ -25,18 +26,24 @@ class Server:
     handle: Any = field(repr=False)
 
 
-def serve(path: Path, context: int, threads: int | None = None, parallel: int = 2) -> Server:
+def serve(
+    path: Path, context: int, threads: int | None = None, parallel: int = 2, cache_k: str = "f16", cache_v: str = "f16"
+) -> Server:  # fmt: skip
     """The server of a GGUF file; one for each setting in a process.
 
     context: tokens of each of the `parallel` slots. Greedy decoding repeats exactly with parallel=1; with more slots
     the batch a token is computed in varies, and so may the last bits of its logits.
-    Raises MissingError when xllamacpp is not installed or the model does not load.
+    cache_k, cache_v: how cached keys and values are stored; see CACHE_TYPES.
+    Raises MissingError when xllamacpp is not installed or the model does not load, InputError for another cache type.
     """
+    for kind in (cache_k, cache_v):
+        if kind not in CACHE_TYPES:
+            raise unknown("cache type", kind, CACHE_TYPES)
     threads = threads or max(1, len(os.sched_getaffinity(0)) - 1)  # a thread that waits for a core stalls the others
-    key = (str(path), context, threads, parallel)
+    key = (str(path), context, threads, parallel, cache_k, cache_v)
     with _LOCK:
         if key not in _RUNNING:
-            _RUNNING[key] = _start(path, context, threads, parallel)
+            _RUNNING[key] = _start(path, context, threads, parallel, cache_k, cache_v)
         return _RUNNING[key]
 
 
@@ -57,7 +64,7 @@ def stop_all() -> None:
 atexit.register(stop_all)  # before the interpreter goes: a server thread must not outlive it
 
 
-def _start(path: Path, context: int, threads: int, parallel: int) -> Server:
+def _start(path: Path, context: int, threads: int, parallel: int, cache_k: str, cache_v: str) -> Server:
     # OpenMP reads this once, when it is loaded: threads that spin while they wait starve the sandbox and one another
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     require_engine()
@@ -65,6 +72,9 @@ def _start(path: Path, context: int, threads: int, parallel: int) -> Server:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
+    params.cache_type_k, params.cache_type_v = (
+        getattr(xllamacpp.ggml_type, f"GGML_TYPE_{kind.upper()}") for kind in (cache_k, cache_v)
+    )
     params.n_ctx = context * parallel
     params.n_parallel = parallel
     for cpu in (params.cpuparams, params.cpuparams_batch):

@@ -27,7 +27,9 @@ def test_a_press_gives_what_the_library_gives_under_it(name):
     with torch.no_grad(), getattr(kvpress, name)(compression_ratio=0.5)(lab.model):
         lab.model(torch.tensor([IDS[:48]]), past_key_values=past)
         at = torch.arange(48, 64)
-        wanted = lab.model(torch.tensor([IDS[48:]]), past_key_values=past, position_ids=at[None], cache_position=at - 24)
+        wanted = lab.model(
+            torch.tensor([IDS[48:]]), past_key_values=past, position_ids=at[None], cache_position=at - 24
+        )
     spoken = {"KnormPress": "knorm", "ExpectedAttentionPress": "expected-attention", "TOVAPress": "tova"}[name]
     session = Session(lab, policy(f"press:{spoken}[compression_ratio=0.5]"))
     session.prefill(IDS[:48])

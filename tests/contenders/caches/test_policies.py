@@ -1,6 +1,7 @@
 """Cache methods: each has a setting that is the full cache, and does what its paper says otherwise."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from steelyard.core.contender import build
 from steelyard.core.spec import parse_spec
 from steelyard.lab import CachePolicy, Session
 from steelyard.lab.fidelity import kl_divergence, mean_log_probability, perplexity, top1_agreement
+from tests.conftest import ROOT
 from tests.lab.making import MADE, tiny
 
 IDS = [(7 * i * i + 3 * i) % 101 for i in range(64)]
@@ -73,7 +75,7 @@ def test_snapkv_keeps_what_the_last_queries_attend_to():
         lab.model.config._attn_implementation = "sdpa"
     votes = weights[:, -4:, :-4].sum(1)
     smooth = torch.nn.functional.avg_pool1d(votes, 5, 1, 2)
-    wanted = [sorted(row.topk(8).indices.tolist()) + [44, 45, 46, 47] for row in smooth]
+    wanted = [[*sorted(row.topk(8).indices.tolist()), 44, 45, 46, 47] for row in smooth]
     session = Session(lab, policy("snapkv[keep=12,window=4]"))
     session.prefill(IDS[:48])
     assert session.cache.layers[0].positions[0].tolist() == wanted
@@ -165,3 +167,14 @@ def test_perplexity_is_that_of_the_library():
         scores = lab.model(torch.tensor([IDS])).logits[0].log_softmax(-1)
     nll = -sum(float(scores[i - 1, IDS[i]]) for i in range(20, 64)) / 44
     assert perplexity(lab, CachePolicy(), IDS, 20) == pytest.approx(math.exp(nll), rel=1e-5)
+
+
+def test_the_policy_that_the_documentation_shows_keeps_the_newest():
+    page = (ROOT / "docs" / "lab.md").read_text()
+    shown = {"__name__": "shown"}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], shown)
+    full, _ = logits(tiny("llama"), CachePolicy())
+    ours, _ = logits(tiny("llama"), shown["Newest"](**shown["Newest"].identity))
+    assert torch.equal(ours, full)
+    _, session = logits(tiny("llama"), shown["Newest"](keep=5))
+    assert session.cache.layers[0].positions[0, 0].tolist() == list(range(43, 64))

@@ -18,14 +18,18 @@ from steelyard.lab.cache import ABSENT, KVCache
 from steelyard.lab.opening import LabModel
 from steelyard.lab.policy import CachePolicy
 
-LIVE = ("Decoding", "DMS", "DuoAttention", "FastKVzip", "KVzap", "ExpectedAttentionStats", "LUKV")
+OTHERS = (
+    "Decoding", "DMS", "DuoAttention", "ExpectedAttentionStats", "FastKVzip", "Finch", "KVCompose", "KVgrad", "KVzap",
+    "KVzip", "LUKV", "QFilter", "RestoreKV", "Scorer",
+)  # fmt: skip
 
 
 @functools.cache
 def presses() -> dict[str, type]:
     """Name -> class of those that need nothing but a model: `snapkv`, `expected-attention`, `knorm`, ...
 
-    Wrappers around another press, and those that work while decoding or fetch trained weights, are not among them.
+    Not among them: wrappers around another press, and what acts while decoding, replays the context in passes of its
+    own, fetches trained weights, or wants its tokenizer prepared.
     """
     try:
         import kvpress
@@ -39,7 +43,7 @@ def presses() -> dict[str, type]:
             continue
         asked = inspect.signature(cls).parameters
         whole = all(p.default is not p.empty for p in asked.values())
-        if whole and "compression_ratio" in asked and not name.startswith(LIVE):
+        if whole and "compression_ratio" in asked and not name.startswith(OTHERS):
             found[_spoken(name.removesuffix("Press"))] = cls
     return found
 

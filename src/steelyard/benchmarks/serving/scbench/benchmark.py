@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from steelyard.benchmarks.serving.scbench.prompts import Prompts, prompts, refer
 from steelyard.benchmarks.serving.scbench.protocol import Heard, converse
 from steelyard.benchmarks.serving.scbench.records import MODES, TASKS, Record, Turn, read
 from steelyard.benchmarks.serving.scbench.shift import top_key_overlap
-from steelyard.core.errors import InputError, MissingError, SteelyardError
+from steelyard.core.errors import InputError, MissingError, SteelyardError, unknown
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Case, Status
 from steelyard.lab import CachePolicy, LabModel, open_model
@@ -43,11 +44,17 @@ class SCBench:
         task: str = "all", shift: int = 0,
     ) -> None:  # fmt: skip
         if mode not in MODES or profile not in ("sound", "published"):
-            raise InputError(f"scbench: mode is {mode!r}, profile {profile!r}.", f"{', '.join(MODES)}; sound, published.")
+            raise InputError(
+                f"scbench: mode is {mode!r}, profile {profile!r}.", f"{', '.join(MODES)}; sound, published."
+            )
         if min(contexts, turns) < 1 or turns > 5:
-            raise InputError(f"scbench: {contexts} contexts of {turns} turns.", "At least one of each, at most 5 turns.")
+            raise InputError(
+                f"scbench: {contexts} contexts of {turns} turns.", "At least one of each, at most 5 turns."
+            )
         self.model, self.mode, self.length, self.contexts, self.turns = model, mode, length, contexts, turns
         self.golden, self.most, self.profile, self.dtype, self.device = golden, most, profile, dtype, device
+        if task != "all" and task not in TASKS:
+            raise unknown("task", task, TASKS, where="scbench")
         self.task, self.shift = task, shift
         self.notes: list[str] = []
         self._tasks: set[str] = set()
@@ -66,7 +73,9 @@ class SCBench:
         records, notes = ([], []) if data is None else read(data)
         self.notes = notes
         if data is not None and self.model.startswith("recall"):
-            raise InputError(f"the recall model does not speak the language of {data}.", "Add -o model=smollm2.")
+            raise InputError(
+                f"the recall model does not speak the language of {data}.", "Add model=smollm2: scbench[model=smollm2]."
+            )
         if data is None:
             records = self._generated()
         cases = []
@@ -86,7 +95,7 @@ class SCBench:
                 place = record.id if self.task == "all" else f"context/{record.id.partition('/')[2]}"
                 cases.append(Case(f"{place}/{number}", (record, number - 1), attributes, place))
             self._tasks.add(record.task)
-        return cases[:: self.turns] if self.shift else cases
+        return [c for c in cases if c.attributes["turn"] == 1] if self.shift else cases
 
     def _generated(self) -> list[Record]:
         language = "recall" if self.model.startswith("recall") else "text"
@@ -104,6 +113,8 @@ class SCBench:
             if planted is not None:
                 found["planted"] = score(record, Turn("", planted[0], turn.task), planted[1], self.profile)
             return found
+        if self.shift and getattr(contender, "steelyard_name", "") != "full":
+            return Outcome({}, Status.UNSUPPORTED, "shift looks at the attention of the full cache only")
         if self.shift:
             said = self._prompts(record)
             ids = [*said.first, *said.questions[0]]
@@ -115,12 +126,13 @@ class SCBench:
         except SteelyardError as error:
             return Outcome({}, Status.FAILED, str(error))
         except (MemoryError, torch.OutOfMemoryError):
-            return Outcome({}, Status.FAILED, f"out of memory at {case.attributes['length']} tokens: ask for less length")
-        if not torch.isfinite(heard[index].logits).all():
+            return Outcome(
+                {}, Status.FAILED, f"out of memory at {case.attributes['length']} tokens: ask for less length"
+            )
+        if not math.isfinite(heard[index].fidelity["log_probability"]):
             return Outcome({}, Status.FAILED, "logits are not numbers: the cache has overflowed")
-        said = self._prompts(record)
-        metrics = {**self._quality(record, index, heard, full), **_fidelity(heard[index], full[index], said.answers[index])}
-        metrics |= {**_cost(heard[index], full[index]), "answer_cut": float(said.lost[index])}
+        metrics = {**self._quality(record, index, heard, full), **heard[index].fidelity}
+        metrics |= {**_cost(heard[index], full[index]), "answer_cut": float(self._prompts(record).lost[index])}
         output = self.lab.decode(heard[index].output)
         return Outcome(metrics, artifacts={"question": turn.input, "output": output, "reference": reference(turn)})
 
@@ -131,7 +143,14 @@ class SCBench:
         key = (type(policy), policy)
         if key not in self._heard:
             said = self._prompts(record)
-            self._heard[key] = converse(self.lab, policy, said, self.mode, self._most(record), self.golden)
+            heard = converse(self.lab, policy, said, self.mode, self._most(record), self.golden)
+            whole = self._session(CachePolicy(), record) if type(policy) is not CachePolicy else heard
+            facts = [_fidelity(h, f, a) for h, f, a in zip(heard, whole, said.answers, strict=True)]
+            nothing = torch.empty(0)  # logits are large, and only those of the full cache are needed again
+            self._heard[key] = [
+                replace(h, fidelity=f, logits=h.logits if heard is whole else nothing)
+                for h, f in zip(heard, facts, strict=True)
+            ]
         return self._heard[key]
 
     def _most(self, record: Record) -> list[int]:

@@ -125,7 +125,9 @@ def _vt(rng: random.Random, index: int, length: int, turns: int) -> Record:
         lines.append(f"{rng.choice(PEOPLE)} took the {rng.choice(THINGS)} to the {rng.choice(PLACES)}.")
     context = "\n".join(lines)
     made = [
-        Turn(f"Which variables have the value {value}? They are", list(links), "scbench_vt", depth=_depth(context, value))
+        Turn(
+            f"Which variables have the value {value}? They are", list(links), "scbench_vt", depth=_depth(context, value)
+        )
         for value, links in rng.sample(chains, turns)
     ]
     return Record(f"scbench_vt/{index}", "scbench_vt", context, tuple(made))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from steelyard.benchmarks.serving.scbench.prompts import Prompts
@@ -17,7 +17,7 @@ class Heard:
     """One turn. output: ids of the answer. logits: (n, V), those that predicted the reference's tokens.
 
     counts: of the turn's prompt and answer, without the scoring of the reference. bytes: held when the question had been
-    read. seconds: wall time of the prompt and of the answer.
+    read. prompt_s, answer_s: wall time of the prompt and of the answer. fidelity: to the full cache, once compared.
     """
 
     output: list[int]
@@ -26,6 +26,7 @@ class Heard:
     bytes: int
     prompt_s: float
     answer_s: float
+    fidelity: Mapping[str, float] = field(default_factory=dict)
 
 
 def converse(
@@ -54,9 +55,7 @@ def converse(
                 session.extend([*(said.answers[index - 1] if golden else heard[-1].output), *said.ends, *question])
         held, asked = turn.bytes, time.perf_counter()
         output = turn.copy().generate(most[index], lab.stop_ids)
-        heard.append(
-            Heard(output, torch.empty(0), lab.counts - before, held, asked - begin, time.perf_counter() - asked)
-        )
+        spent, answered = lab.counts - before, time.perf_counter()
         logits = turn.copy().score(said.answers[index])
-        heard[-1] = Heard(**{**vars(heard[-1]), "logits": logits})
+        heard.append(Heard(output, logits, spent, held, asked - begin, answered - asked))
     return heard

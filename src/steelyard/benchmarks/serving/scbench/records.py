@@ -128,6 +128,4 @@ def _with_needles(records: list[Record]) -> list[Record]:
     for record in records:
         own = {t.name: str(t.answer) for t in record.turns if t.task == "scbench_repoqa"}
         needles.setdefault(record.context, {}).update(own)
-    return [
-        Record(r.id, r.task, r.context, r.turns, r.lang, tuple(needles[r.context].items())) for r in records
-    ]
+    return [Record(r.id, r.task, r.context, r.turns, r.lang, tuple(needles[r.context].items())) for r in records]
