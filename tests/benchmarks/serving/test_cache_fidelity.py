@@ -1,13 +1,11 @@
 """Cache fidelity: the full cache is at the ceiling, texts are cut without overlap, files are read, answers are its own."""
 
-import functools
 import gzip
 import json
 import math
 
 import pytest
 import torch
-import transformers
 
 from steelyard.benchmarks.serving.cache_fidelity.benchmark import CacheFidelity
 from steelyard.benchmarks.serving.cache_fidelity.texts import windows
@@ -16,9 +14,9 @@ from steelyard.contenders.caches.elastic import Elastic
 from steelyard.contenders.caches.full import Full
 from steelyard.core.errors import InputError, MissingError
 from steelyard.core.words import Status
-from steelyard.lab import from_model
+from steelyard.lab import LabModel
 from steelyard.lab.fidelity import rouge_l
-from tests.lab.making import SMALL
+from tests.lab.making import tiny
 
 
 class Letters:
@@ -34,16 +32,12 @@ class Letters:
         return " ".join(map(str, ids))
 
 
-@functools.cache
-def lab():
-    torch.manual_seed(3)
-    torch.set_num_threads(1)
-    return from_model(transformers.LlamaForCausalLM(transformers.LlamaConfig(**SMALL)), Letters(), "letters")
+LAB = LabModel("letters", tiny("llama").model, Letters())
 
 
 def bench(**options):
     made = CacheFidelity(**{"model": "letters", "length": 60, "more": 12, "windows": 3, **options})
-    made.__dict__["lab"] = lab()
+    made.__dict__["lab"] = LAB
     return made
 
 
@@ -57,7 +51,7 @@ def test_the_full_cache_is_itself():
     found = numbers(made.measure(Full(), case, 0))
     assert (found["kl"], found["top1_agreement"], found["perplexity_ratio"], found["cache_share"]) == (0, 1, 1, 1)
     with torch.no_grad():
-        scores = lab().model(torch.tensor([case.payload.prompt + case.payload.continuation])).logits[0].log_softmax(-1)
+        scores = LAB.model(torch.tensor([case.payload.prompt + case.payload.continuation])).logits[0].log_softmax(-1)
     nll = -sum(float(scores[59 + i, t]) for i, t in enumerate(case.payload.continuation)) / 12
     assert found["perplexity"] == pytest.approx(math.exp(nll), rel=1e-5)
 
@@ -85,9 +79,9 @@ def test_answers_of_the_full_cache_are_its_own_greedy_text():
 
 
 def test_windows_do_not_overlap_and_take_turns():
-    made = windows(lab(), {"a": "x" * 50, "b": "abcdefghij" * 5}, 4, 15, 5)
+    made = windows(LAB, {"a": "x" * 50, "b": "abcdefghij" * 5}, 4, 15, 5)
     assert [(r.id, r.group) for r in made] == [("a/0", "a"), ("b/0", "b"), ("a/1", "a"), ("b/1", "b")]
-    assert made[3].prompt + made[3].continuation == lab().encode("abcdefghij" * 2)
+    assert made[3].prompt + made[3].continuation == LAB.encode("abcdefghij" * 2)
 
 
 def test_files(tmp_path):
