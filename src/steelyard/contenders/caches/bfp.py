@@ -31,7 +31,7 @@ Compiled = tuple[LabModel | None, list[Tensor]]
 _compiled: weakref.WeakKeyDictionary[Any, dict[tuple[object, ...], Compiled]] = weakref.WeakKeyDictionary()
 
 
-@contender("bfp", interface="cache", source="arXiv:2403.20137; the rearrangement: section on K-sort")
+@contender("bfp", interface="cache", source="arXiv:2403.20137 (K-sort)")
 @dataclass(frozen=True)
 class BFP(CachePolicy):
     """Blocks of n channels of one head share an exponent of 8 bits. Numbers are stored once, when their token enters.

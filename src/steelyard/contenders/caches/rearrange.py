@@ -21,7 +21,6 @@ from steelyard.lab.texts import calibration
 
 SEED = 2403
 TOKENS = 512  # of calibration
-SORTS = ("none", "row_norm", "pair_norm", "calibrated", "random", "reverse")
 
 
 @dataclass(frozen=True)
