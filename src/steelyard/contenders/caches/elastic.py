@@ -87,7 +87,7 @@ class Elastic(Budget):
         self.note(layer)
 
     def figures(self, cache: KVCache) -> Mapping[str, float]:
-        """length_error: see Budget. anchor_overlap: share of the anchors that are among the most attended, mean over layers."""
+        """length_error: see Budget. anchor_overlap, of variant=released: share of anchors that are among the most attended."""
         shares = [layer.state["overlap"] for layer in cache.layers if "overlap" in layer.state]
         return {**super().figures(cache), **({"anchor_overlap": sum(shares) / len(shares)} if shares else {})}
 
@@ -113,7 +113,6 @@ class Elastic(Budget):
             raise InputError(f"layer {layer.index}: no anchor is left of {layer.length}.", "Give a smaller ratio.")
         ranked = scores.masked_fill(protected, float("-inf")).topk(count, dim=-1).indices
         anchors = ranked.sort(dim=-1).values
-        layer.state["overlap"] = 1.0
         places = torch.arange(layer.length, device=scores.device).expand(len(scores), -1)
         joins = ~protected & (layer.positions[:, 0] >= 0)
         self._join(layer, attention, anchors, places, joins)
