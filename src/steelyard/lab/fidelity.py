@@ -41,3 +41,20 @@ def perplexity(lab: LabModel, policy: CachePolicy, ids: Sequence[int], prompt: i
     session = Session(lab, policy)
     session.prefill(ids[:prompt])
     return math.exp(-mean_log_probability(session.score(ids[prompt:]), ids[prompt:]))
+
+
+def rouge_l(reference: Sequence[object], hypothesis: Sequence[object]) -> float:
+    """F of the longest common subsequence, weighed with beta = precision / recall as the package `rouge` does; 0 for nothing."""
+    if not reference or not hypothesis:
+        return 0.0
+    row = [0] * (len(hypothesis) + 1)
+    for wanted in reference:
+        before = row
+        row = [0]
+        for i, got in enumerate(hypothesis):
+            row.append(before[i] + 1 if got == wanted else max(before[i + 1], row[-1]))
+    recall, precision = row[-1] / len(reference), row[-1] / len(hypothesis)
+    if not row[-1]:
+        return 0.0
+    square = (precision / recall) ** 2
+    return (1 + square) * recall * precision / (recall + square * precision)

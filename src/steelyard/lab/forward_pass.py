@@ -45,9 +45,19 @@ def rotations(lab: LabModel, hidden: Tensor, positions: Tensor) -> list[Rotation
     return [made[kind] for kind in kinds]
 
 
-def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Turn (B, H, q, D) to its positions; the two halves of the channels are the pairs."""
+def rotate(x: Tensor, rotation: Rotation, order: Tensor | None = None) -> Tensor:
+    """Turn (B, H, q, D) to its positions; the two halves of the channels are the pairs.
+
+    order: (heads, D), which channel of the model stands at each place of a head, where they were rearranged.
+    """
     cos, sin = (part[:, None] for part in rotation)
+    if order is not None:
+        order = order.repeat_interleave(x.shape[1] // order.shape[0], 0)
+        half = order.shape[-1] // 2
+        partner = order.argsort(-1).gather(-1, (order + half) % (2 * half))
+        cos, sin = (part[:, 0][..., order].transpose(1, 2) for part in (cos, sin))
+        other = x.gather(-1, partner[None, :, None].expand_as(x))
+        return x * cos + torch.where(order[:, None] < half, -other, other) * sin
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat([-second, first], dim=-1) * sin
 
@@ -104,7 +114,8 @@ def forward(
     size = lab.layers[0].self_attn.head_dim
     for layer, kept, turn in zip(lab.layers, cache.layers, turns, strict=True):
         normed, queries, keys, values = project(layer, hidden)
-        queries, keys, values = policy.enter(kept, rotate(queries, turn), rotate(keys, turn), values)
+        order = lab.orders[kept.index] if lab.orders else None
+        queries, keys, values = policy.enter(kept, rotate(queries, turn, order), rotate(keys, turn, order), values)
         policy.append(kept, keys, values, positions)
         held = policy.read(kept)
         seen = Attention(lab, kept.index, normed, queries, *held, positions, kept.positions, *turn, kept.window)

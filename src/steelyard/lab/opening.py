@@ -29,12 +29,16 @@ DTYPES = {
 
 @dataclass
 class LabModel:
-    """An open model. model: the library's own object, untouched. counts: of everything computed with it so far."""
+    """An open model. model: the library's own object, untouched. counts: of everything computed with it so far.
+
+    orders: of a copy with rearranged key channels, for each layer (heads, D): the original channel at each place.
+    """
 
     name: str
     model: Any
     tokenizer: Any = None
     counts: Counts = field(default_factory=Counts)
+    orders: list[torch.Tensor] | None = None
 
     @property
     def config(self) -> Any:

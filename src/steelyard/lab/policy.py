@@ -83,6 +83,10 @@ class CachePolicy:
     def on_reuse(self, cache: KVCache) -> None:
         """Another request begins with a copy of this cache."""
 
+    def figures(self, cache: KVCache) -> Mapping[str, float]:
+        """Metric -> value of what only the method itself can tell about a cache, such as an error of its codes."""
+        return {}
+
     def bytes(self, layer: LayerCache) -> int:
         """Bytes a layer holds: keys and values, and whatever a method needs beside them (codes, scales, indices)."""
         return bytes_of([layer.keys, layer.values])
