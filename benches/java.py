@@ -68,7 +68,10 @@ def main() -> None:
         warm_s, cold_s = warm_s + middle - start, cold_s + end - middle
         if warm != other:
             differ.append(f"{case.id} (warm {'passed' if warm else 'failed'})")
-        print(f"{case.id}: warm {middle - start:.2f} s, cold {end - middle:.2f} s, {cold_s / warm_s:.1f}x so far", flush=True)
+        print(
+            f"{case.id}: warm {middle - start:.2f} s, cold {end - middle:.2f} s, {cold_s / warm_s:.1f}x so far",
+            flush=True,
+        )
     print(f"{len(cases)} cases: warm {warm_s:.1f} s, cold {cold_s:.1f} s, {cold_s / warm_s:.1f}x; {java.version()}")
     print(f"verdicts differ: {', '.join(differ) or 'none'}")
 

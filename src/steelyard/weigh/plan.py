@@ -87,7 +87,7 @@ def load_benchmark(spec: Spec) -> tuple[Card, Any]:
     others = {o.name for o in entry.card.options} - known
     for option, value in spec.options.items():
         if option in others:
-            cure = f"--with \"smollm2[{option}={print_value(value)}]\""
+            cure = f'--with "smollm2[{option}={print_value(value)}]"'
             raise InputError(f"option {option!r} of {spec.name} is one of its contenders.", f"Write it there: {cure}.")
         if option not in known:
             raise unknown("option", option, known, where=spec.name)
