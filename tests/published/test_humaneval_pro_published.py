@@ -50,7 +50,9 @@ def test_bigcodebench_references_pass_or_say_what_they_lack(shared):
     ran = {name: o for name, o in outcomes.items() if o.status is not Status.UNSUPPORTED}
     assert all(o.error.startswith("not runnable here: needs ") for name, o in outcomes.items() if name not in ran)
     # 679 compares a column that came from an empty frame: its dtype is object from pandas 3 on, and no reference's fault
-    assert {name for name, o in ran.items() if o.metrics["pass_at_1"] != 1.0} <= {"BigCodeBench/679"}
+    # 551 reads dates in the local zone and expects what that gives eight hours east of Greenwich
+    wrong_here = {"BigCodeBench/679", "BigCodeBench/551"}
+    assert {name for name, o in ran.items() if o.metrics["pass_at_1"] != 1.0} <= wrong_here
 
 
 def test_official_cases_join_their_base_cases(shared):

@@ -100,7 +100,7 @@ class Replay:
     """
 
     name: str
-    options: Mapping[str, Value] = field(default_factory=dict)
+    options: Mapping[str, Value] = field(default_factory=dict, hash=False)
 
     def score_options(self, case: Case, trial: int) -> Mapping[str, Value]:
         return self.options

@@ -189,5 +189,5 @@ def serve(fd: int) -> None:
         connection.send(reply)
         try:
             act = partial(worker.run, *connection.recv())
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # the run has ended, in order or not
             return

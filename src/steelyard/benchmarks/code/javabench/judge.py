@@ -121,10 +121,10 @@ def run(
     (seconds). Where not all tests pass, as many are expected as the solution runs: a run that was cut short, or a class of
     tests that could not begin, tells of fewer. Raises MissingError where Java is not here.
     """
-    from steelyard.sandbox.languages import jvm
+    from steelyard.sandbox.languages import jdk
 
     parts = [
-        "javabench", jvm.version(), jvm.runner().name, sources_of(project), dict(changed), list(tests), [str(j) for j in classpath(project)],
+        "javabench", jdk.version(), jdk.runner().name, sources_of(project), dict(changed), list(tests), [str(j) for j in classpath(project)],
         {p: hashlib.sha256(data).hexdigest() for p, data in project.resources.items()}, wall_s, test_s, coverage,
     ]  # fmt: skip
     kept = cache.verdict(parts, lambda: _judge(project, changed, tests, wall_s, test_s, coverage))

@@ -33,7 +33,7 @@ def _papers(ask: Ask, judged: Mapping[str, list[dict[str, Any]] | None]) -> list
     measured, known = ask.store.benchmarks(), claimants()
     rows = []
     for paper in papers():
-        cards = [n for n, card in known.items() if card.row == paper["row"] or n in paper["names"]]
+        cards = [n for n, card in known.items() if card.row == paper["row"] or (not card.row and n in paper["names"])]
         here = [n for n in paper["names"] if n in catalog.entries()]
         claims = [r for n in cards for r in judged[n] or []]
         groups = [measured[n] for n in here if n in measured]
@@ -88,7 +88,7 @@ def paper(ask: Ask) -> Page:
     if found is None:
         raise NotThereError(f"there is no paper {ask.one('row')!r}.", "The front page lists rows 1 to 70.")
     entries = {n: catalog.entries()[n] for n in found["names"] if n in catalog.entries()}
-    cards = [n for n, card in claimants().items() if card.row == found["row"] or n in found["names"]]
+    cards = [n for n, card in claimants().items() if card.row == found["row"] or (not card.row and n in found["names"])]
     rows: list[dict[str, Any]] = []
     for name in cards:
         stamp = ask.store.stamp_of(*reads(claimants()[name]))
