@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,7 +22,11 @@ def need(tool: str) -> None:
     """Skip the test where `tool` (a program on PATH or an importable module) is missing; fail instead when CI=true."""
     if shutil.which(tool) or importlib.util.find_spec(tool.replace("-", "_")):
         return
-    message = f"{tool} is not installed (scripts/system-packages says what to install)"
+    lacking(f"{tool} is not installed (scripts/system-packages says what to install)")
+
+
+def lacking(message: str) -> NoReturn:
+    """Skip the test for want of something optional, saying what; fail instead when CI=true."""
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)

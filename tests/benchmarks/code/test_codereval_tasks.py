@@ -9,7 +9,7 @@ from steelyard.benchmarks.code.codereval import census, records, tasks
 from steelyard.benchmarks.code.codereval.benchmark import CoderEval
 from steelyard.benchmarks.code.codereval.published import LEVELS
 from steelyard.core.errors import InputError, MissingError
-from tests.conftest import need
+from tests.conftest import lacking, need
 
 BENCH = CoderEval()
 CASES = {case.attributes["name"]: case for case in BENCH.cases() if case.attributes["language"] == "Python"}
@@ -130,7 +130,7 @@ def judged(name, answer, **options):
     from steelyard.sandbox.languages import java
 
     if why := java.missing():
-        pytest.skip(why)
+        lacking(why)
     return BENCH.score(JAVA[name], answer, **options)
 
 

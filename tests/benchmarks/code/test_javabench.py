@@ -18,7 +18,7 @@ from steelyard.core.errors import InputError, MissingError
 from steelyard.core.interfaces import Replay, join_outputs
 from steelyard.core.words import Provenance, Status
 from steelyard.stats.estimates import pass_at_k
-from tests.conftest import need
+from tests.conftest import lacking, need
 
 SKELETON = """\
 package p;
@@ -273,7 +273,7 @@ def bench():
         try:
             made.made = {case.id: case for case in made.cases()}
         except MissingError as error:
-            pytest.skip(str(error))
+            lacking(str(error))
         yield made
 
 

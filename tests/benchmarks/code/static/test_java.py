@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from steelyard.benchmarks.code.static import java
+from tests.conftest import need
 
-pytest.importorskip("tree_sitter_java")
+
+@pytest.fixture(autouse=True)
+def grammar():
+    need("tree_sitter_java")
+
 
 SOURCE = """\
 package shop.über;
