@@ -38,9 +38,11 @@ def timed(label: str, run: Callable[[], Any]) -> tuple[Any, float, float]:
 
 def ranked(winner: np.ndarray, loser: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Strengths and half widths of their 95% intervals."""
-    wins = np.bincount(winner * CONTENDERS + loser, minlength=CONTENDERS**2).reshape(CONTENDERS, CONTENDERS)
-    theta = fit_pairs(wins.astype(float))
-    return theta, 1.96 * pair_errors(wins.astype(float), theta)
+    wins = (
+        np.bincount(winner * CONTENDERS + loser, minlength=CONTENDERS**2).reshape(CONTENDERS, CONTENDERS).astype(float)
+    )
+    theta = fit_pairs(wins)
+    return theta, 1.96 * pair_errors(wins, theta)
 
 
 def beside_choix() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,17 +43,12 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
     theta = np.log(won / (games.sum(axis=1) - won))  # each against the field, as if that were average
     theta -= theta.mean()
     np.fill_diagonal(games, 0.0)
-    # few passes over (M, M), for they are all the time; the first steps of many contenders in single precision
-    single = games.astype(np.float32) if m > 300 else games
+    # passes over (M, M) are all the time, so: rows side by side, and first steps of many in single precision
+    single: Array = games.astype(np.float32) if m > 300 else games
     for _ in range(iterations):
-        weight = np.exp(np.clip(theta - theta.max(), -600, 0)).astype(single.dtype)
-        inverse = weight[:, None] + weight[None, :]
-        np.reciprocal(inverse, out=inverse)
-        curvature = single * inverse
-        gradient = won - weight * curvature.sum(axis=1)
-        curvature *= inverse
-        curvature *= weight[:, None]
-        curvature *= weight[None, :]
+        single = single if np.ptp(theta) < 80 else games  # beyond, single precision has no weights
+        curvature, expected = _curvature(single, theta)
+        gradient = won - expected
         try:
             step, scale = _newton_step(curvature, gradient), 1.0
         except np.linalg.LinAlgError:
@@ -67,6 +65,23 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
             single = games
     # wins as lopsided as a thousand to one on thin links: slower, and sure
     return ilsr_pairs(w, tolerance=tolerance, iterations=10_000)
+
+
+def _curvature(games: Array, theta: Array) -> tuple[Array, Array]:
+    """(M, M) games times the chances of both outcomes, and (M,) expected wins, in the precision of games."""
+    weight = np.exp(np.clip(theta - theta.max(), -600, 0)).astype(games.dtype)
+    out, expected = np.empty_like(games), np.empty_like(weight)
+
+    def fill(rows: slice) -> None:
+        inverse = np.reciprocal(weight[rows, None] + weight)
+        block = np.multiply(games[rows], inverse, out=out[rows])
+        expected[rows] = weight[rows] * block.sum(axis=1)
+        inverse *= weight
+        inverse *= weight[rows, None]
+        block *= inverse
+
+    _over_rows(weight.size, fill)
+    return out, expected
 
 
 def _newton_step(curvature: Array, gradient: Array) -> Array:
@@ -138,17 +153,26 @@ def pair_errors(wins: Array, theta: Array) -> Array:
     needed. Comparisons of one case depend on each other: use `rank.sandwich` where the cases are known. Many contenders
     most of whom meet are served by a series instead of two cubic products, where its relative error is below 1e-3.
     """
-    many = wins.shape[0] > 300
+    many = wins.shape[0] > 300 and np.ptp(theta) < 80
     w = np.asarray(wins, np.float32 if many else float)
-    p = win_chance(theta).astype(w.dtype)
+    weight = np.exp(np.clip(theta - theta.max(), -600, 0)).astype(w.dtype)
     # off the diagonals, of H (negated) and of B (negated): curvature and squared gradients of each pair
-    q = 1.0 - p
-    curvature = w + w.T
-    curvature *= p
-    curvature *= q
-    q *= q
-    q *= w
-    squares = q + q.T
+    curvature, squares = np.empty_like(w), np.empty_like(w)
+
+    def fill(rows: slice) -> None:
+        p = weight[rows, None] / (weight[rows, None] + weight)
+        won, lost = w[rows], w[:, rows].T
+        q = 1.0 - p
+        block = np.add(won, lost, out=curvature[rows])
+        block *= p
+        block *= q
+        q *= q
+        q *= won
+        p *= p
+        p *= lost
+        np.add(p, q, out=squares[rows])
+
+    _over_rows(w.shape[0], fill)
     for matrix in (curvature, squares):
         np.fill_diagonal(matrix, 0.0)
     near = _series_variance(curvature, squares) if many else None
@@ -181,8 +205,11 @@ def _series_variance(curvature: Array, squares: Array, most: float = 1e-3) -> Ar
     root = np.sqrt(degree)
     trivial = root / np.linalg.norm(root)
 
+    def times(matrix: Array, x: Array) -> Array:  # in the matrix's precision: widening it would copy all of it
+        return np.asarray(matrix @ x.astype(matrix.dtype), float)
+
     def spread(x: Array) -> Array:  # A x without the trivial direction
-        y = curvature @ (x / root).astype(curvature.dtype) / root
+        y = times(curvature, x / root) / root
         return np.asarray(y - trivial * (trivial @ y))
 
     x, radius = np.cos(np.arange(root.size, dtype=float)), 1.0
@@ -192,16 +219,16 @@ def _series_variance(curvature: Array, squares: Array, most: float = 1e-3) -> Ar
         radius = float(np.linalg.norm(y) / np.linalg.norm(x))
         x = y
     square = curvature * curvature
-    second = square @ (1 / degree) / degree - trivial**2  # diagonal of A^2, without the trivial direction as below
+    second = times(square, 1 / degree) / degree - trivial**2  # diagonal of A^2, without the trivial direction as below
     if radius > 0.6 or float(second.max()) * radius / (1 - radius) > most:
         return None
     total = squares.sum(axis=1)
     own = total / degree
     local = own * (1 + 2 * second - 2 * trivial**2)
-    local += square @ (own / degree) / degree + trivial**2 * (trivial**2 @ own)
-    local -= 2 * trivial * (curvature @ (trivial * own / root)) / root
-    local -= 2 * np.einsum("ij,ij,j->i", curvature, squares, 1 / degree) / degree
-    local += 2 * trivial * (squares @ (trivial / root)) / root
+    local += times(square, own / degree) / degree + trivial**2 * (trivial**2 @ own)
+    local -= 2 * trivial * times(curvature, trivial * own / root) / root
+    local -= 2 * times(np.multiply(curvature, squares, out=square), 1 / degree) / degree
+    local += 2 * trivial * times(squares, trivial / root) / root
     local /= degree
 
     def solve(b: Array) -> Array:  # H^+ b up to a constant
@@ -215,7 +242,7 @@ def _series_variance(curvature: Array, squares: Array, most: float = 1e-3) -> Ar
 
     # from strengths of weighted mean 0 to strengths of mean 0: Var(t_i - mean t)
     shift = solve(np.ones_like(degree)) / degree.size
-    pushed = total * shift - squares @ shift
+    pushed = total * shift - times(squares, shift)
     return np.asarray(local - 2 * solve(pushed) + shift @ pushed)
 
 
@@ -223,6 +250,15 @@ def win_chance(theta: Array) -> Array:
     """(M, M) chance that the row beats the column."""
     weight = np.exp(np.clip(theta - theta.max(), -600, 0))
     return np.asarray(weight[:, None] / (weight[:, None] + weight[None, :]))
+
+
+def _over_rows(m: int, work: Callable[[slice], None]) -> None:
+    """Call `work` on slices that cover range(m), side by side where there is enough to do: NumPy lets go of the lock."""
+    if m <= 300:
+        return work(slice(0, m))
+    size = min(128, -(-m // (os.cpu_count() or 1)))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(work, [slice(start, start + size) for start in range(0, m, size)]))
 
 
 def _connected(wins: Array) -> Array:
