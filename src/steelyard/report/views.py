@@ -129,7 +129,7 @@ def _row(
     metric, name = scores.metric, r["contender"]
     timing = metric.kind in TIMES and scores.values.shape[2] > 1
     unit = "rounds" if timing else "cases"
-    groups = f" in {r['clusters']} groups" if not timing and r["clusters"] < r["n"] else ""
+    groups = f" in {r['clusters']} group{'s' * (r['clusters'] > 1)}" if not timing and r["clusters"] < r["n"] else ""
     over = f", {len(scores.cases)} cases" if timing else ""
     words, mark = "baseline" if r["baseline"] and not alone else "", None
     against = {"ratio": "1.00×", "difference": quantity(0.0, metric, difference=True)}.get(kind, "") if words else ""
