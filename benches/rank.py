@@ -19,6 +19,7 @@ from typing import Any
 
 import choix
 import numpy as np
+from scipy.sparse import coo_array
 
 from steelyard.pool import Pool
 from steelyard.report.wins import count_wins
@@ -38,9 +39,8 @@ def timed(label: str, run: Callable[[], Any]) -> tuple[Any, float, float]:
 
 def ranked(winner: np.ndarray, loser: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Strengths and half widths of their 95% intervals."""
-    wins = (
-        np.bincount(winner * CONTENDERS + loser, minlength=CONTENDERS**2).reshape(CONTENDERS, CONTENDERS).astype(float)
-    )
+    ones = np.ones(winner.size, np.float32)
+    wins = coo_array((ones, (winner, loser)), shape=(CONTENDERS, CONTENDERS)).toarray()
     theta = fit_pairs(wins)
     return theta, 1.96 * pair_errors(wins, theta)
 

@@ -47,10 +47,10 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
     single: Array = games.astype(np.float32) if m > 300 else games
     for _ in range(iterations):
         single = single if np.ptp(theta) < 80 else games  # beyond, single precision has no weights
-        curvature, expected = _curvature(single, theta)
+        weight, curvature, expected = _curvature(single, theta)
         gradient = won - expected
         try:
-            step, scale = _newton_step(curvature, gradient), 1.0
+            step, scale = _newton_step(weight, curvature, gradient), 1.0
         except np.linalg.LinAlgError:
             break
         if np.abs(step).max() > 1.0:  # nearer to the maximum a full step always climbs
@@ -67,8 +67,11 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
     return ilsr_pairs(w, tolerance=tolerance, iterations=10_000)
 
 
-def _curvature(games: Array, theta: Array) -> tuple[Array, Array]:
-    """(M, M) games times the chances of both outcomes, and (M,) expected wins, in the precision of games."""
+def _curvature(games: Array, theta: Array) -> tuple[Array, Array, Array]:
+    """(M,) weights w = exp(theta), (M, M) games / (w_i + w_j)^2, and (M,) expected wins, in the precision of games.
+
+    The likelihood bends by w_i w_j times the second, which is left out: two passes over it less.
+    """
     weight = np.exp(np.clip(theta - theta.max(), -600, 0)).astype(games.dtype)
     out, expected = np.empty_like(games), np.empty_like(weight)
 
@@ -76,21 +79,20 @@ def _curvature(games: Array, theta: Array) -> tuple[Array, Array]:
         inverse = np.reciprocal(weight[rows, None] + weight)
         block = np.multiply(games[rows], inverse, out=out[rows])
         expected[rows] = weight[rows] * block.sum(axis=1)
-        inverse *= weight
-        inverse *= weight[rows, None]
         block *= inverse
 
     _over_rows(weight.size, fill)
-    return out, expected
+    return weight, out, expected
 
 
-def _newton_step(curvature: Array, gradient: Array) -> Array:
-    """Solve (diag(row sums) - curvature) step = gradient, mean 0.
+def _newton_step(weight: Array, inner: Array, gradient: Array) -> Array:
+    """Solve (diag(row sums) - C) step = gradient for C = diag(weight) inner diag(weight), mean 0.
 
-    curvature: (M, M), symmetric, its diagonal 0. Many contenders by conjugate gradients, which need few steps where
+    inner: (M, M), symmetric, its diagonal 0. Many contenders by conjugate gradients, which need few steps where
     most of them meet; few, or those in a thin graph, directly.
     """
-    degree, m = curvature.sum(axis=1), gradient.size
+    wide, m = weight.astype(float), gradient.size
+    degree = wide * (inner @ weight)
     if m > 300 and degree.min() > 0:
         step, residual = np.zeros(m), gradient - gradient.mean()  # rounding would leave the solvable part
         scaled = residual / degree
@@ -99,14 +101,14 @@ def _newton_step(curvature: Array, gradient: Array) -> Array:
         for _ in range(60):
             if power <= goal:
                 return np.asarray(step - step.mean())
-            image = degree * direction - curvature @ direction.astype(curvature.dtype)
+            image = degree * direction - wide * (inner @ (weight * direction).astype(inner.dtype))
             length = power / float(direction @ image)
             step += length * direction
             residual -= length * image
             scaled = residual / degree
             before, power = power, float(residual @ scaled)
             direction = scaled + (power / before) * direction
-    system = np.diag(degree) - curvature + degree.mean() / m  # the last term fixes the free constant at mean 0
+    system = np.diag(degree) - wide[:, None] * inner * wide + degree.mean() / m  # the last term fixes mean 0
     return np.asarray(np.linalg.solve(system, gradient))
 
 
