@@ -114,6 +114,13 @@ class LabAPI(ModelAPI):
             usage=ModelUsage(input_tokens=len(ids), output_tokens=out[1], total_tokens=len(ids) + out[1]),
         )
 
+    async def log_probability(self, messages: list[ChatMessage], text: str) -> float | None:
+        """Of `text` as the answer to `messages`: per token, in nats; None where the two do not fit the context together."""
+        prompt, ids = self.lab.encode(self._text(messages)), self.lab.encode(text)
+        if not ids or len(prompt) + len(ids) > self.lab.context:
+            return None
+        return await asyncio.to_thread(self._given, prompt, ids)
+
     def _text(self, messages: list[ChatMessage]) -> str:
         raw = len(messages) == 1 and (messages[0].metadata or {}).get(RAW)
         if raw or not getattr(self.lab.tokenizer, "chat_template", None):
@@ -137,6 +144,14 @@ class LabAPI(ModelAPI):
         for stop in stops:
             text = text.partition(stop)[0]
         return (text, len(out)), "max_tokens" if len(out) == most else "stop"
+
+    def _given(self, prompt: list[int], ids: list[int]) -> float:
+        from steelyard.lab import Session
+        from steelyard.lab.fidelity import mean_log_probability
+
+        session = Session(self.lab, self.policy)
+        session.prefill(prompt)
+        return mean_log_probability(session.score(ids), ids)
 
 
 def _chooser(config: GenerateConfig) -> Callable[[Tensor], int] | None:

@@ -284,6 +284,8 @@ def test_our_own_gaps_pass_with_their_middle_and_no_other():
     for case in cases[::8]:
         right = BENCH.score(case, BENCH.reference(case)).metrics
         assert (right["pass_at_1"], right["exact_match"], right["misjudged"]) == (1, 1, 0)
+        raw = BENCH.reference(case, route="completion")
+        assert BENCH.program(case, raw, route="completion") == BENCH.program(case, BENCH.reference(case))
         for wrong in ("", f"```python\n{case.payload.fragment}\n```"):
             assert BENCH.score(case, wrong).metrics["pass_at_1"] == 0
     broken = BENCH.score(cases[0], "```python\n)))(((\n```")

@@ -67,6 +67,13 @@ def test_every_reference_is_at_the_ceiling_and_no_answer_at_the_floor(cases, pro
         assert all(not value for name, value in empty.items() if name != "length_ratio"), case.id
 
 
+def test_what_follows_the_declaration_is_at_the_ceiling_too(bench, cases):
+    for case in cases.values():
+        rest = bench.reference(case, route="completion")
+        assert bench.score(case, rest, route="completion").metrics["codebleu"] == 1.0, case.id
+        assert not rest.startswith(case.payload.signature)
+
+
 def test_a_fence_costs_the_official_score_and_nothing_else(bench, cases):
     for case in cases.values():
         metrics = bench.score(case, bench.replay("fenced-reference", case, 0)).metrics

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from steelyard.benchmarks.code.assemble import replace_body
-from steelyard.benchmarks.code.evocodebench import domains, extraction, prompts, published, slices
+from steelyard.benchmarks.code.evocodebench import ages, domains, extraction, prompts, published, slices
 from steelyard.benchmarks.code.evocodebench.samples import (
     KINDS,
     Sample,
@@ -37,9 +37,13 @@ NOT_HERE = "the project is not here: only completions were published"
 
 @dataclass(frozen=True)
 class EvoCodeBench:
-    """slice: a built slice, by name. timeout: seconds for one test. profile: published keeps the released scripts' defects."""
+    """slice: a built slice, by name. timeout: seconds for one test. profile: published keeps the released scripts' defects.
+
+    age: of a slice built with --since, only functions new since then, or only unchanged ones, each matched with one of the other.
+    """
 
     slice: str = ""
+    age: ages.Age = ""
     profile: Profile = "sound"
     timeout: float = 20.0
 
@@ -49,6 +53,8 @@ class EvoCodeBench:
     def __post_init__(self) -> None:
         object.__setattr__(self, "slice", str(self.slice))  # slice=2611 is written as a number
         check_options(profile=self.profile, timeout=self.timeout)
+        if self.age not in ages.AGES:
+            raise InputError(f"option 'age' is {self.age!r}.", "It may be new or old.")
 
     def cases(self, data: str | None = None) -> Iterable[Case]:
         """The samples of a folder in the official schema (data.jsonl, Source_Code/), or the targets of published completions.
@@ -65,11 +71,17 @@ class EvoCodeBench:
                 yield Case(target.namespace, target, {"module": target.namespace.partition(".")[0], "type": kind},
                            target.namespace.partition(".")[0])  # fmt: skip
             return
-        for sample in read_samples(folder, self.notes):
+        samples = read_samples(folder, self.notes)
+        pairs = ages.matched(samples) if self.age else {}
+        for sample in samples:
+            age, pair = pairs.get(sample.namespace, ("", ""))
+            if age != self.age:
+                continue
             counts = {kind: len(sample.dependency[kind]) for kind in KINDS}
             about = {
                 "project": sample.project.name, "type": sample.type, "domain": sample.domain, "standalone": not sample.needed,
                 "dependencies": len(sample.needed), **counts, "lines": sample.body[1] - sample.body[0] + 1, **sample.facts,
+                **({"pair": pair} if pair else {}),
             }  # fmt: skip
             yield Case(sample.namespace, sample, about, sample.project.name)
 

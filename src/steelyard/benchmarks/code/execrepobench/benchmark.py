@@ -101,12 +101,12 @@ class ExecRepoBench:
             return middle
         return less
 
-    def reference(self, case: Case, **_: object) -> str | Outcome:
+    def reference(self, case: Case, route: Route = "chat", **_: object) -> str | Outcome:
         """The middle that was taken out; where the repository is not here there is nothing to gate."""
         gap: Gap = case.payload
         if gap.project is None:
             return Outcome(self.facts, Status.UNSUPPORTED, gaps.lacks(gap))
-        return _fenced(gap.middle)
+        return gap.middle if route == "completion" else _fenced(gap.middle)
 
     def score(self, case: Case, output: str, route: Route = "chat", **options: object) -> Outcome:
         """pass_at_1 (not where the repository is not here) and the similarity to the middle that was taken out."""
