@@ -89,21 +89,21 @@ BODY = "\n    weights = expand_like(mask, values)\n    return (values * weights)
 @pytest.mark.parametrize(
     ("output", "rung", "why"),
     [
-        (f"def masked_mean(values, mask):{BODY}", "signature", ""),
-        (f"def masked_mean(values, mask){BODY}", "signature", "a colon added"),
-        (BODY, "body", "the declaration put before the body; a colon added"),
-        (f"Sure!\n```python\ndef masked_mean(values,\n                mask):{BODY}\n```\nDone.", "fence+signature", "a fence opened"),
-        (f"```\nimport torch\n\ndef masked_mean(values, mask):{BODY}\n", "fence+signature", "a fence opened; text before the declaration cut"),
-        (f"def masked_mean(values, mask):{BODY}\n\n\ndef main():\n    print(1)\n", "signature", "text after the function cut"),
-        (f"def average(values, mask):{BODY}", "function", "a function with another declaration"),
-        ("", "empty", "no code in the answer"),
-        ("def masked_mean(values, mask):\n", "empty", "the declaration without a body"),
+        (f"def masked_mean(values, mask):{BODY}", "heuristic", ""),
+        (f"def masked_mean(values, mask){BODY}", "heuristic", "a colon added"),
+        (BODY, "heuristic", "the declaration put before the body; a colon added"),
+        (f"Sure!\n```python\ndef masked_mean(values,\n                mask):{BODY}\n```\nDone.", "fence", "a fence opened"),
+        (f"```\nimport torch\n\ndef masked_mean(values, mask):{BODY}\n", "fence", "a fence opened; text before the declaration cut"),
+        (f"def masked_mean(values, mask):{BODY}\n\n\ndef main():\n    print(1)\n", "heuristic", "text after the function cut"),
+        (f"def average(values, mask):{BODY}", "heuristic", "a function with another declaration"),
+        ("", "none", "no code in the answer"),
+        ("def masked_mean(values, mask):\n", "none", "the declaration without a body"),
     ],
 )  # fmt: skip
 def test_the_function_is_found_in_an_answer(cases, output, rung, why):
     found = extract(cases["own02"].payload, output)
     assert (found.rung, found.why) == (rung, why)
-    if rung not in ("empty", "function"):
+    if found.text and "another declaration" not in why:
         assert found.text.split() == f"def masked_mean(values, mask):{BODY}".split()
 
 

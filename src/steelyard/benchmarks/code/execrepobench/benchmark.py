@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,6 +12,7 @@ from typing import Any, ClassVar
 from steelyard.benchmarks.code.execrepobench import gaps, needed, prompts, similarity
 from steelyard.benchmarks.code.execrepobench.context import Order, Query
 from steelyard.benchmarks.code.execrepobench.gaps import Gap
+from steelyard.benchmarks.code.extract import fences
 from steelyard.benchmarks.code.options import Profile, Route, check_options
 from steelyard.benchmarks.code.repositories.running import run_tests
 from steelyard.core.errors import InputError
@@ -20,7 +20,6 @@ from steelyard.core.interfaces import Built, Message, Outcome
 from steelyard.core.words import Case, Status
 
 GENERATED = 512  # tokens an answer may have; the rest of the window is the prompt's
-_BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 ALIKE = 0.5  # similarity from which a completion counts as judged right by its text
 
 
@@ -93,8 +92,8 @@ class ExecRepoBench:
         if route == "completion":
             return output
         gap: Gap = case.payload
-        block = _BLOCK.search(output)
-        middle = block[1].removesuffix("\n") if block else output
+        blocks = fences(output)
+        middle = blocks[0].removesuffix("\n") if blocks else output
         margin = gap.prefix.rpartition("\n")[2]
         less = middle.removeprefix(margin)
         if margin.strip() or less == middle or _parses(gap.filled(middle)) or not _parses(gap.filled(less)):
