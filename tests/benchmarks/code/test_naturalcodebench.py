@@ -119,6 +119,9 @@ RIGHT = "def merge_intervals(intervals):\n    out = []\n    for a, b in sorted(i
         ("while True: pass", "Timeout", 0.0),
         (RIGHT + "class Testmerge_intervals:\n    def test_touch(self): pass\nreversed_ = 1\nmerge_intervals = lambda x: []", "AssertionError", 0.25),
         (RIGHT + "@pytest.fixture(autouse=True)\ndef skipping():\n    pytest.skip('all')", "NoTests", 0.0),
+        ("import _pytest.python as p\np.Function.runtest = lambda self: None\nmerge_intervals = None", "AssertionError", 0.0),
+        (RIGHT.replace("<=", "<") + "import gc\nfor x in gc.get_objects():\n    if isinstance(x, dict) and 'word' in x: x['tests'] = ''", "AssertionError", 0.75),
+        (RIGHT + "open('test_case.py', 'a').write('#')", "AssertionError", 0.0),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_in_python(program: str, error: str, rate: float) -> None:
