@@ -84,6 +84,13 @@ def test_prompts_in_three_settings(cases):
     assert above.content.endswith('takes its share off the whole.\n        """\n')
     assert "def cheapest" not in above.content
     assert "round(whole" not in above.content, "the reference is in no prompt"
+    known = EvoCodeBench()
+    other = next(c for c in known.cases() if c.group == "notebook")
+    (control,) = known.prompt(case, setting="shuffled", route="completion")
+    foreign, target = control.content.split("    def price(self")
+    assert foreign.strip()
+    assert foreign.strip() in other.payload.source
+    assert target == above.content.split("    def price(self")[1]
     (both,) = bench.prompt(case, setting="local_infilling", route="completion", fill="deepseek")
     prefix, suffix = both.content.split("<｜fim▁hole｜>")
     assert prefix.startswith("<｜fim▁begin｜>")

@@ -49,6 +49,7 @@ class EvoCodeBench:
 
     own: ClassVar[Path] = Path(__file__).parent / "data"
     notes: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    samples: list[Sample] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slice", str(self.slice))  # slice=2611 is written as a number
@@ -72,6 +73,7 @@ class EvoCodeBench:
                            target.namespace.partition(".")[0])  # fmt: skip
             return
         samples = read_samples(folder, self.notes)
+        self.samples[:] = samples
         pairs = ages.matched(samples) if self.age else {}
         for sample in samples:
             age, pair = pairs.get(sample.namespace, ("", ""))
@@ -89,13 +91,20 @@ class EvoCodeBench:
         self, case: Case, setting: prompts.Setting = "local_completion", route: Route = "chat", fill: str = "none",
         window: int = 8192,
     ) -> list[Message]:  # fmt: skip
-        """Signature and requirement; with the code above (local_completion), or above and below (local_infilling).
+        """Signature and requirement; with the code above (local_completion), or above and below (local_infilling), or above a
+        sample of another project (shuffled, a control).
 
         window: tokens of the prompt and the 500 of the answer together.
         """
         _check(setting, route, fill)
         sample = _sample(case)
-        return prompts.prompt(sample, setting, route, fill, window, self.profile == "published")
+        return prompts.prompt(sample, setting, route, fill, window, self.profile == "published", self._other(sample))
+
+    def _other(self, sample: Sample) -> Sample:
+        """The next sample of another project."""
+        at = next((i for i, s in enumerate(self.samples) if s.namespace == sample.namespace), 0)
+        behind = (*self.samples[at:], *self.samples[:at])
+        return next((s for s in behind if s.project != sample.project), sample)
 
     def generation(self, **_: object) -> dict[str, object]:
         """Greedy; the published sampled runs had temperature 0.4 and top_p 0.95."""

@@ -38,6 +38,7 @@ class ExecRepoBench:
     slice: str = ""
     notes: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
     facts: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    found: list[Gap] = field(default_factory=list, init=False, repr=False, compare=False)
 
     own: ClassVar[Path] = Path(__file__).parent / "data"
 
@@ -60,6 +61,7 @@ class ExecRepoBench:
         place = Path(data) if data is not None else find(str(self.slice)) if self.slice else self.own
         found = gaps.read_gaps(place, self.notes)
         self.facts["samples"] = float(len(found))
+        self.found[:] = found
         for gap in found:
             about = {
                 "repository": gap.repository, "file": gap.path, "fill_type": gap.fill_type,
@@ -71,13 +73,23 @@ class ExecRepoBench:
         self, case: Case, route: Route = "chat", fill: prompts.Fill = "comment", context: str = "repository",
         order: Order = "close", query: Query = "without-middle", **_: object,
     ) -> list[Message]:  # fmt: skip
-        """route chat: four headed parts. route completion: raw text with the fill-in-the-middle tokens of a family."""
+        """route chat: four headed parts. route completion: raw text with the fill-in-the-middle tokens of a family.
+
+        context shuffled: the files that would stand with a gap of another repository, a control.
+        """
         check_options(route=route)
         gap: Gap = case.payload
-        files, before, after = prompts.parts(gap, query, order, context, self.window, self.files, GENERATED)
+        shown = {"repository": gap, "shuffled": self._other(gap)}.get(context)
+        files, before, after = prompts.parts(gap, query, order, shown, self.window, self.files, GENERATED)
         if route == "completion":
             return [Message("raw", prompts.raw(gap, files, before, after, fill))]
         return [Message("user", prompts.headed(gap, files, before, after))]
+
+    def _other(self, gap: Gap) -> Gap:
+        """The next gap of another repository."""
+        at = next((i for i, one in enumerate(self.found) if one.id == gap.id), 0)
+        behind = (*self.found[at:], *self.found[:at])
+        return next((one for one in behind if one.repository != gap.repository), gap)
 
     def generation(self, route: Route = "chat", fill: prompts.Fill = "comment", **_: object) -> dict[str, object]:
         """Greedy, one sample, as published."""
