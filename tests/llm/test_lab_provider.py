@@ -64,6 +64,12 @@ def test_a_given_text_is_as_probable_as_the_library_says(smollm2):
     labels = torch.tensor([[-100] * len(prompt) + ids])  # the library leaves -100 out of its mean
     loss = api.lab.model(input_ids=torch.tensor([prompt + ids]), labels=labels).loss
     assert asyncio.run(api.log_probability(asked, text)) == pytest.approx(-float(loss), abs=1e-5)
+    told = asyncio.run(api.log_probability(asked, text))
+    api.keeps_prompt = True
+    answer(api, asked, max_tokens=3)
+    read = api.lab.counts.tokens_computed
+    assert asyncio.run(api.log_probability(asked, text)) == pytest.approx(told, abs=1e-5)
+    assert api.lab.counts.tokens_computed - read == len(ids) - 1, "the prompt is not read again"
     assert asyncio.run(api.log_probability(asked, "x" * 100_000)) is None
     assert asyncio.run(api.log_probability(asked, "")) is None
 

@@ -369,6 +369,8 @@ def run(
     global _run
     chosen = resolve(spec, card)
     model = model_of(chosen, spec)
+    if REFERENCE in card.metric and hasattr(model.api, "keeps_prompt"):
+        model.api.keeps_prompt = True
     cases = {case.id: case for case, _ in cells}
     _run = _Run(cases, record, None if time_s is None else time.monotonic() + time_s)
     try:

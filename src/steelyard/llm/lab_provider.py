@@ -32,7 +32,7 @@ from steelyard.llm.provider import MAX_TOKENS, RAW
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from steelyard.lab import CachePolicy, LabModel
+    from steelyard.lab import CachePolicy, LabModel, Session
 
 PREFIX = "lab/"
 ARGUMENTS = {"cache": "full", "dtype": "fp32", "device": "cpu"}
@@ -93,6 +93,8 @@ class LabAPI(ModelAPI):
         self.policy = policy_of(options, f"{PREFIX}{model_name}")
         chosen = {key: str(options.get(key, value)) for key, value in ARGUMENTS.items()}
         self.lab = _opened(model_name, chosen["dtype"], chosen["device"])
+        self.keeps_prompt = False  # whether a text will be scored after each prompt: its cache is then kept for that
+        self._read: tuple[list[int], Session] | None = None
 
     def max_connections(self) -> int:
         return 1
@@ -138,6 +140,7 @@ class LabAPI(ModelAPI):
 
         session, stops = Session(self.lab, self.policy), tuple(config.stop_seqs or ())
         session.prefill(ids)
+        self._read = (ids, session.copy()) if self.keeps_prompt else None
         done = (lambda out: any(s in self.lab.decode(out) for s in stops)) if stops else None
         out = session.generate(most, self.lab.stop_ids, choose=_chooser(config), done=done)
         text = self.lab.decode(out)
@@ -149,8 +152,12 @@ class LabAPI(ModelAPI):
         from steelyard.lab import Session
         from steelyard.lab.fidelity import mean_log_probability
 
-        session = Session(self.lab, self.policy)
-        session.prefill(prompt)
+        known, self._read = self._read, None
+        if known is not None and known[0] == prompt:
+            session = known[1]
+        else:
+            session = Session(self.lab, self.policy)
+            session.prefill(prompt)
         return mean_log_probability(session.score(ids), ids)
 
 

@@ -123,6 +123,12 @@ def _wrong(word: str) -> None:
             raise AssertionError(word) from None
 
 
+def as_if_passed(report: pytest.TestReport) -> pytest.TestReport:
+    """What pytest is to print of the test that must fail, once it has been told: it is none of the project's."""
+    report.outcome, report.longrepr = "passed", None
+    return report
+
+
 def failed_as_it_must(end: str, message: str, word: str) -> bool:
     """Whether the test of `must_fail` came to the end that it has in a run that nobody changed."""
     return end not in ("passed", "skipped") and word in message
