@@ -10,8 +10,11 @@ from steelyard import catalog
 from steelyard.catalog.models import find_model
 from steelyard.core.errors import InputError
 from steelyard.core.spec import parse_spec
+from steelyard.llm import run_model
 from steelyard.llm.bridge import resolve
 from steelyard.llm.lab_provider import LabAPI, _chooser
+from steelyard.llm.provider import RAW
+from tests.conftest import need
 
 CARD = catalog.benchmark("humaneval").card
 
@@ -52,6 +55,43 @@ def test_it_says_what_the_library_says(smollm2):
         api, [*asked, ChatMessageAssistant(content="The capital of France is")], max_tokens=8, stop_seqs=["."]
     )
     assert short.completion.strip() == "Paris"
+
+
+def test_a_given_text_is_as_probable_as_the_library_says(smollm2):
+    api = LabAPI("smollm2")
+    asked, text = [ChatMessageUser(content="def double(x):\n", metadata={RAW: True})], "    return 2 * x\n"
+    prompt, ids = api.lab.encode(asked[0].text), api.lab.encode(text)
+    labels = torch.tensor([[-100] * len(prompt) + ids])  # the library leaves -100 out of its mean
+    loss = api.lab.model(input_ids=torch.tensor([prompt + ids]), labels=labels).loss
+    assert asyncio.run(api.log_probability(asked, text)) == pytest.approx(-float(loss), abs=1e-5)
+    told = asyncio.run(api.log_probability(asked, text))
+    api.keeps_prompt = True
+    answer(api, asked, max_tokens=3)
+    read = api.lab.counts.tokens_computed
+    assert asyncio.run(api.log_probability(asked, text)) == pytest.approx(told, abs=1e-5)
+    assert api.lab.counts.tokens_computed - read == len(ids) - 1, "the prompt is not read again"
+    assert asyncio.run(api.log_probability(asked, "x" * 100_000)) is None
+    assert asyncio.run(api.log_probability(asked, "")) is None
+
+
+def test_a_benchmark_that_asks_gets_it_of_models_that_can_tell(smollm2, tmp_path):
+    need("tree_sitter")
+    entry = catalog.benchmark("multicodebench")
+    bench = entry.load()()
+    case = next(iter(bench.cases()))
+    seen = {}
+    for spec in ("lab/smollm2[route=completion,max_tokens=1]", "mockllm/model[route=completion]"):
+        run_model(
+            entry.card, bench, parse_spec(spec), [(case, 0)], lambda *a, to=spec: seen.update({to[:3]: a[2]}),
+            log_dir=str(tmp_path), seed=0, time_s=None, cell_timeout_s=60,
+        )  # fmt: skip
+    api, raw = LabAPI("smollm2"), bench.prompt(case, route="completion")[0].content
+    answer = bench.reference(case, route="completion")
+    assert raw.endswith(case.payload.declaration)
+    assert case.payload.signature + answer == case.payload.truth
+    told = asyncio.run(api.log_probability([ChatMessageUser(content=raw, metadata={RAW: True})], answer))
+    assert seen["lab"].metrics["reference_logprob"] == pytest.approx(told, abs=1e-6)
+    assert "reference_logprob" not in seen["moc"].metrics
 
 
 def test_sampling_keeps_to_top_k_and_top_p():

@@ -46,6 +46,9 @@ LOCAL_DEFAULTS = {"max_tokens": MAX_TOKENS, "context": CONTEXT, "parallel": PARA
 PROVIDER = ("base_url", "device", "tensor_parallel_size", "max_model_len")
 RAW_TAKERS = ("steelyard/", "lab/", "vllm-completions/", "openai-api-completions/")
 LATE = "steelyard: the time of the run is up"
+REFERENCE = (
+    "reference_logprob"  # a card with this metric asks for it of every model that can say how probable a text is
+)
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def make_task(
         name=name or card.name.replace("-", "_"),
         dataset=[_sample(card, bench, case, prompting, scripted, seed) for case in cases],
         solver=[_in_time(), *chain],
-        scorer=_scorer(card.primary.name, bench, by_id, prompting),
+        scorer=_scorer(card, bench, by_id, prompting, plain=not chosen.solvers),
         config=GenerateConfig(**chosen.sampling(bench)),
         epochs=epochs,
         fail_on_error=False,
@@ -227,7 +230,9 @@ def _in_time() -> Solver:
     return solve
 
 
-def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict[str, Any]) -> Scorer:
+def _scorer(
+    card: Card, bench: Any, cases: Mapping[str, Case], prompting: dict[str, Any], *, plain: bool = True
+) -> Scorer:
     # Inspect wants the same keys of every sample: its score is the primary metric, the rest stands in the metadata
     @scorer(metrics=[mean(), stderr()], name="steelyard")
     def benchmark_score() -> Scorer:
@@ -242,12 +247,15 @@ def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict
                     _run.broken = error
                 raise
             outcome = result if isinstance(result, Outcome) else Outcome(dict(result))
+            given = {}
+            if plain and outcome.status is Status.OK and REFERENCE in card.metric:
+                given = await _of_reference(bench, case, prompting, state.input)
             return Score(
-                value=float(outcome.metrics.get(primary, 0.0)),
+                value=float(outcome.metrics.get(card.primary.name, 0.0)),
                 answer=output,
                 explanation=outcome.error,
                 metadata={
-                    "metrics": dict(outcome.metrics),
+                    "metrics": {**outcome.metrics, **given},
                     "status": str(outcome.status),
                     "error": outcome.error,
                     "artifacts": {**outcome.artifacts, **({TRAIL: json.dumps(trail, indent=1)} if trail else {})},
@@ -257,6 +265,17 @@ def _scorer(primary: str, bench: Any, cases: Mapping[str, Case], prompting: dict
         return score
 
     return benchmark_score()
+
+
+async def _of_reference(bench: Any, case: Case, prompting: dict[str, Any], asked: Any) -> dict[str, float]:
+    """The log-probability of the benchmark's reference as the answer to what was asked; {} where the model cannot say."""
+    tells = getattr(get_model().api, "log_probability", None)
+    text = bench.reference(case, **prompting) if tells is not None else None
+    if tells is None or not isinstance(text, str):
+        return {}
+    messages = [ChatMessageUser(content=asked)] if isinstance(asked, str) else list(asked)
+    value = await tells(messages, text)
+    return {} if value is None else {REFERENCE: value}
 
 
 class _Run:
@@ -350,6 +369,8 @@ def run(
     global _run
     chosen = resolve(spec, card)
     model = model_of(chosen, spec)
+    if REFERENCE in card.metric and hasattr(model.api, "keeps_prompt"):
+        model.api.keeps_prompt = True
     cases = {case.id: case for case, _ in cells}
     _run = _Run(cases, record, None if time_s is None else time.monotonic() + time_s)
     try:

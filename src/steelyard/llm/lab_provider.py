@@ -32,7 +32,7 @@ from steelyard.llm.provider import MAX_TOKENS, RAW
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from steelyard.lab import CachePolicy, LabModel
+    from steelyard.lab import CachePolicy, LabModel, Session
 
 PREFIX = "lab/"
 ARGUMENTS = {"cache": "full", "dtype": "fp32", "device": "cpu"}
@@ -93,6 +93,8 @@ class LabAPI(ModelAPI):
         self.policy = policy_of(options, f"{PREFIX}{model_name}")
         chosen = {key: str(options.get(key, value)) for key, value in ARGUMENTS.items()}
         self.lab = _opened(model_name, chosen["dtype"], chosen["device"])
+        self.keeps_prompt = False  # whether a text will be scored after each prompt: its cache is then kept for that
+        self._read: tuple[list[int], Session] | None = None
 
     def max_connections(self) -> int:
         return 1
@@ -114,6 +116,13 @@ class LabAPI(ModelAPI):
             usage=ModelUsage(input_tokens=len(ids), output_tokens=out[1], total_tokens=len(ids) + out[1]),
         )
 
+    async def log_probability(self, messages: list[ChatMessage], text: str) -> float | None:
+        """Of `text` as the answer to `messages`: per token, in nats; None where the two do not fit the context together."""
+        prompt, ids = self.lab.encode(self._text(messages)), self.lab.encode(text)
+        if not ids or len(prompt) + len(ids) > self.lab.context:
+            return None
+        return await asyncio.to_thread(self._given, prompt, ids)
+
     def _text(self, messages: list[ChatMessage]) -> str:
         raw = len(messages) == 1 and (messages[0].metadata or {}).get(RAW)
         if raw or not getattr(self.lab.tokenizer, "chat_template", None):
@@ -131,12 +140,25 @@ class LabAPI(ModelAPI):
 
         session, stops = Session(self.lab, self.policy), tuple(config.stop_seqs or ())
         session.prefill(ids)
+        self._read = (ids, session.copy()) if self.keeps_prompt else None
         done = (lambda out: any(s in self.lab.decode(out) for s in stops)) if stops else None
         out = session.generate(most, self.lab.stop_ids, choose=_chooser(config), done=done)
         text = self.lab.decode(out)
         for stop in stops:
             text = text.partition(stop)[0]
         return (text, len(out)), "max_tokens" if len(out) == most else "stop"
+
+    def _given(self, prompt: list[int], ids: list[int]) -> float:
+        from steelyard.lab import Session
+        from steelyard.lab.fidelity import mean_log_probability
+
+        known, self._read = self._read, None
+        if known is not None and known[0] == prompt:
+            session = known[1]
+        else:
+            session = Session(self.lab, self.policy)
+            session.prefill(prompt)
+        return mean_log_probability(session.score(ids), ids)
 
 
 def _chooser(config: GenerateConfig) -> Callable[[Tensor], int] | None:

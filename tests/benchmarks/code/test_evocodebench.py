@@ -3,13 +3,14 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from steelyard.benchmarks.code import budget
-from steelyard.benchmarks.code.evocodebench import domains, extraction, prompts, texts
+from steelyard.benchmarks.code.evocodebench import ages, domains, extraction, prompts, texts
 from steelyard.benchmarks.code.evocodebench.benchmark import EvoCodeBench, recall_at_k
 from steelyard.core.errors import InputError, MissingError
 from steelyard.weigh.progress import Silent
@@ -83,6 +84,13 @@ def test_prompts_in_three_settings(cases):
     assert above.content.endswith('takes its share off the whole.\n        """\n')
     assert "def cheapest" not in above.content
     assert "round(whole" not in above.content, "the reference is in no prompt"
+    known = EvoCodeBench()
+    other = next(c for c in known.cases() if c.group == "notebook")
+    (control,) = known.prompt(case, setting="shuffled", route="completion")
+    foreign, target = control.content.split("    def price(self")
+    assert foreign.strip()
+    assert foreign.strip() in other.payload.source
+    assert target == above.content.split("    def price(self")[1]
     (both,) = bench.prompt(case, setting="local_infilling", route="completion", fill="deepseek")
     prefix, suffix = both.content.split("<｜fim▁hole｜>")
     assert prefix.startswith("<｜fim▁begin｜>")
@@ -241,6 +249,31 @@ def test_bad_data_name_line_and_field(tmp_path):
         EvoCodeBench().prompt(next(iter(EvoCodeBench().cases())), setting="everything")
 
 
+def test_new_functions_stand_with_old_ones_of_their_package(cases, tmp_path):
+    def made(name, project, lines, needs, **facts):
+        like = next(c.payload for c in cases.values() if c.group == project)
+        needed = {"intra_file": tuple(f"m.{i}" for i in range(needs))}
+        return replace(like, namespace=name, body=(1, lines), dependency=needed, facts=facts)
+
+    new, old = {"likeness": 0.2, "unchanged": False}, {"likeness": 1.0, "unchanged": True}
+    found = ages.matched([
+        made("long", "parcels", 40, 3, **new), made("short", "parcels", 4, 0, **new), made("mended", "parcels", 8, 0, **{**new, "likeness": 0.8}),
+        made("o6", "parcels", 6, 0, **old), made("o30", "parcels", 30, 3, **old), made("o200", "parcels", 200, 0, **old),
+        made("alone", "notebook", 5, 0, **new),
+    ])  # fmt: skip
+    assert found == {
+        "long": ("new", "parcels/0"), "o30": ("old", "parcels/0"),
+        "short": ("new", "parcels/1"), "o6": ("old", "parcels/1"),
+    }  # fmt: skip
+    # two shared lines of three and three: 2 x 2 / 6; the nearest counts
+    assert ages.likeness("a\nb\nc", ["x", "a\nb\nd"]) == pytest.approx(2 / 3)
+    assert ages.likeness("a", []) == 0.0
+    with pytest.raises(InputError, match="built with --since"):
+        list(EvoCodeBench(age="new").cases())
+    with pytest.raises(InputError, match="option 'age'"):
+        EvoCodeBench(age="older")
+
+
 def sdist(version, root: Path, change=lambda text: text):
     """A source distribution of our own project, as an index would have it."""
     out = io.BytesIO()
@@ -275,6 +308,7 @@ def test_a_slice_is_built_from_an_index_and_made_again_from_its_recipe(server, t
         assert case.payload.functionality == cases[name].payload.functionality
         assert case.attributes["domain"] == "Database"
         assert case.attributes["unchanged"] == (name != "parcels.tracking.check_digit")
+        assert (case.attributes["likeness"] == 1.0) == case.attributes["unchanged"]
     assert "2025-05-01" in built.facts["leakage"]
     slice_json = json.loads((built.folder / "slice.json").read_text())
     assert "requirement" not in slice_json["cases"][0], "a recipe holds no text of others"

@@ -204,12 +204,24 @@ def test_the_middle_ranks_files_only_where_it_is_asked_for():
     )
     with_it = Gap(**{f: getattr(gap, f) for f in Gap.__dataclass_fields__} | {"given": gap.given[::-1]})
     assert [p for p, _ in with_it.files] == ["one.py", "two.py"]
-    assert prompts.parts(with_it, "with-middle", "far", "repository", 8192, 4096, 512)[0][0][0] == "two.py"
+    assert prompts.parts(with_it, "with-middle", "far", with_it, 8192, 4096, 512)[0][0][0] == "two.py"
+
+
+def test_the_control_shows_files_of_another_repository():
+    bench = ExecRepoBench()
+    case, other = (next(c for c in bench.cases() if c.group == name) for name in ("pantry", "railmap"))
+    mine, shuffled = (bench.prompt(case, route="completion", context=c)[0].content for c in ("repository", "shuffled"))
+    alone = bench.prompt(case, route="completion", context="none")[0].content
+    assert mine.endswith(alone)
+    assert shuffled.endswith(alone)
+    theirs = [path for path, _ in other.payload.files]
+    assert theirs
+    assert all(f"# {path}\n" in shuffled.removesuffix(alone) for path in theirs)
 
 
 def test_a_prompt_keeps_its_budget():
     long = Gap("r", "a.py", "p" * 99_000, "m", "s" * 99_000, masks.LINE, given=(("b.py", "line\n" * 9000),))
-    files, before, after = prompts.parts(long, "without-middle", "close", "repository", 8192, 4096, 512)
+    files, before, after = prompts.parts(long, "without-middle", "close", long, 8192, 4096, 512)
     assert (len(before), len(after)) == (3584 // 2 * 3.5, 3584 // 2 * 3.5)
     assert before + after == "p" * len(before) + "s" * len(after)
     assert 4000 * 3.5 < len(files[0][1]) <= 4096 * 3.5
@@ -284,6 +296,8 @@ def test_our_own_gaps_pass_with_their_middle_and_no_other():
     for case in cases[::8]:
         right = BENCH.score(case, BENCH.reference(case)).metrics
         assert (right["pass_at_1"], right["exact_match"], right["misjudged"]) == (1, 1, 0)
+        raw = BENCH.reference(case, route="completion")
+        assert BENCH.program(case, raw, route="completion") == BENCH.program(case, BENCH.reference(case))
         for wrong in ("", f"```python\n{case.payload.fragment}\n```"):
             assert BENCH.score(case, wrong).metrics["pass_at_1"] == 0
     broken = BENCH.score(cases[0], "```python\n)))(((\n```")

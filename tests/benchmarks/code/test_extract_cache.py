@@ -23,7 +23,9 @@ def test_fences() -> None:
     answer = "a\n```java\nclass A {}\n```\n```\nbare\n```\n```Java\nclass B {}"
     assert fences(answer, ["java"]) == ["class A {}\n", "class B {}"]
     assert fences(answer, ["java", ""]) == ["class A {}\n", "bare\n", "class B {}"]
+    assert fences(answer) == ["class A {}\n", "bare\n", "class B {}"]
     assert fences("no fence", ["java"]) == []
+    assert fences("```x = 1```\ny = 2\n```\nz = 3\n```") == ["z = 3\n"], "a line with a second ` opens nothing"
 
 
 def test_a_verdict_is_judged_once_and_a_timeout_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

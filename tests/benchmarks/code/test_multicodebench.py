@@ -67,6 +67,13 @@ def test_every_reference_is_at_the_ceiling_and_no_answer_at_the_floor(cases, pro
         assert all(not value for name, value in empty.items() if name != "length_ratio"), case.id
 
 
+def test_what_follows_the_declaration_is_at_the_ceiling_too(bench, cases):
+    for case in cases.values():
+        rest = bench.reference(case, route="completion")
+        assert bench.score(case, rest, route="completion").metrics["codebleu"] == 1.0, case.id
+        assert not rest.startswith(case.payload.signature)
+
+
 def test_a_fence_costs_the_official_score_and_nothing_else(bench, cases):
     for case in cases.values():
         metrics = bench.score(case, bench.replay("fenced-reference", case, 0)).metrics
@@ -82,21 +89,21 @@ BODY = "\n    weights = expand_like(mask, values)\n    return (values * weights)
 @pytest.mark.parametrize(
     ("output", "rung", "why"),
     [
-        (f"def masked_mean(values, mask):{BODY}", "signature", ""),
-        (f"def masked_mean(values, mask){BODY}", "signature", "a colon added"),
-        (BODY, "body", "the declaration put before the body; a colon added"),
-        (f"Sure!\n```python\ndef masked_mean(values,\n                mask):{BODY}\n```\nDone.", "fence+signature", "a fence opened"),
-        (f"```\nimport torch\n\ndef masked_mean(values, mask):{BODY}\n", "fence+signature", "a fence opened; text before the declaration cut"),
-        (f"def masked_mean(values, mask):{BODY}\n\n\ndef main():\n    print(1)\n", "signature", "text after the function cut"),
-        (f"def average(values, mask):{BODY}", "function", "a function with another declaration"),
-        ("", "empty", "no code in the answer"),
-        ("def masked_mean(values, mask):\n", "empty", "the declaration without a body"),
+        (f"def masked_mean(values, mask):{BODY}", "heuristic", ""),
+        (f"def masked_mean(values, mask){BODY}", "heuristic", "a colon added"),
+        (BODY, "heuristic", "the declaration put before the body; a colon added"),
+        (f"Sure!\n```python\ndef masked_mean(values,\n                mask):{BODY}\n```\nDone.", "fence", "a fence opened"),
+        (f"```\nimport torch\n\ndef masked_mean(values, mask):{BODY}\n", "fence", "a fence opened; text before the declaration cut"),
+        (f"def masked_mean(values, mask):{BODY}\n\n\ndef main():\n    print(1)\n", "heuristic", "text after the function cut"),
+        (f"def average(values, mask):{BODY}", "heuristic", "a function with another declaration"),
+        ("", "none", "no code in the answer"),
+        ("def masked_mean(values, mask):\n", "none", "the declaration without a body"),
     ],
 )  # fmt: skip
 def test_the_function_is_found_in_an_answer(cases, output, rung, why):
     found = extract(cases["own02"].payload, output)
     assert (found.rung, found.why) == (rung, why)
-    if rung not in ("empty", "function"):
+    if found.text and "another declaration" not in why:
         assert found.text.split() == f"def masked_mean(values, mask):{BODY}".split()
 
 

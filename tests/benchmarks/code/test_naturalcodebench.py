@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -118,6 +119,9 @@ RIGHT = "def merge_intervals(intervals):\n    out = []\n    for a, b in sorted(i
         ("while True: pass", "Timeout", 0.0),
         (RIGHT + "class Testmerge_intervals:\n    def test_touch(self): pass\nreversed_ = 1\nmerge_intervals = lambda x: []", "AssertionError", 0.25),
         (RIGHT + "@pytest.fixture(autouse=True)\ndef skipping():\n    pytest.skip('all')", "NoTests", 0.0),
+        ("import _pytest.python as p\np.Function.runtest = lambda self: None\nmerge_intervals = None", "AssertionError", 0.0),
+        (RIGHT.replace("<=", "<") + "import gc\nfor x in gc.get_objects():\n    if isinstance(x, dict) and 'word' in x: x['tests'] = ''", "AssertionError", 0.75),
+        (RIGHT + "open('test_case.py', 'a').write('#')", "AssertionError", 0.0),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_in_python(program: str, error: str, rate: float) -> None:
@@ -177,6 +181,36 @@ def test_rank_shifts_share_ties() -> None:
     ]
     assert tau == pytest.approx(-2 / math.sqrt(3 * 2))  # 0 concordant, 2 discordant pairs, one tie in the second
     assert ranks.shifts({}, {})[0] == []
+
+
+class Held:
+    """What a pool has of three models and the references: the share of two cases passed here, and on humaneval."""
+
+    of: ClassVar = {"gold": (1, 1), "a": (1, 0), "b": (0.5, 0.5), "c": (0, 1)}
+
+    def __init__(self, contender: str, there: bool = True) -> None:
+        self.contender, self.there = contender, there
+
+    @property
+    def others(self) -> list["Held"]:
+        return [Held(name) for name in self.of if name != self.contender]
+
+    def __call__(self, metric: str, other: str = "") -> dict[str, float]:
+        if other and not self.there:
+            return {}
+        share = self.of[self.contender][bool(other)]
+        return {"python/en/1": min(1.0, 2 * share), "python/en/2": max(0.0, 2 * share - 1)}
+
+
+def test_ranks_against_another_benchmark_stand_in_the_summary() -> None:
+    said = {name: NaturalCodeBench().summary(Held(name)).get("rank against humaneval") for name in Held.of}
+    assert said == {
+        "gold": None,
+        "a": "+2 (rank 1 here, 3 there, of 3; tau-b of all -1.00)",
+        "b": "+0 (rank 2 here, 2 there, of 3; tau-b of all -1.00)",
+        "c": "-2 (rank 3 here, 1 there, of 3; tau-b of all -1.00)",
+    }
+    assert "rank against humaneval" not in NaturalCodeBench().summary(Held("a", there=False))
 
 
 def test_published_pairs_and_the_domain_table() -> None:

@@ -149,6 +149,34 @@ def test_leaving_early_is_no_success(name: str) -> None:
     assert not tried(name, SAMPLES[name].leave).passed
 
 
+TOLD = {
+    "go": 'os.Stdout.WriteString("=== RUN   Test_one\\n--- PASS: Test_one (0.00s)\\n=== RUN   Test_two\\n--- PASS: Test_two (0.00s)\\nPASS\\n"); os.Exit(0)',
+    "rust": 'use std::io::Write; std::io::stdout().write_all(b"ok\\ntest two ... ok\\n\\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured\\n").unwrap(); std::process::exit(0);',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(TOLD))
+def test_results_that_the_program_prints_before_it_leaves_are_none(name: str) -> None:
+    need("bwrap")
+    need(SAMPLES[name].tool)
+    found = tried(name, TOLD[name])
+    assert (found.passed, found.verdict) == (False, Verdict.EARLY_EXIT), found
+
+
+@pytest.mark.slow
+def test_go_tests_with_a_main_of_their_own() -> None:
+    need("bwrap")
+    need("go")
+    sample = SAMPLES["go"]
+    own = (
+        sample.tests.replace('import "testing"', 'import (\n\t"os"\n\t"testing"\n)')
+        + "\nfunc TestMain(m *testing.M) { os.Exit(m.Run()) }\n"
+    )
+    for body, passed in (("", True), ("return 0", False), (TOLD["go"], False)):
+        run = languages.get("go").test({"main.go": sample.program.replace("@", body)}, {"main_test.go": own})
+        assert run.passed == passed, run
+
+
 @pytest.mark.parametrize("attack", ["read", "write", "connect"])
 def test_nothing_outside_is_reached(name: str, attack: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret"

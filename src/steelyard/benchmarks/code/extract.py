@@ -70,18 +70,20 @@ def climb(answer: str, ladder: Sequence[Rung]) -> Extraction:
     return Extraction("", "none", "no rule found code in the answer")
 
 
-def fences(answer: str, languages: Sequence[str]) -> list[str]:
+def fences(answer: str, languages: Sequence[str] | None = None) -> list[str]:
     """What stands in each fence that names one of `languages` ("": names none), in order; an open one ends with the answer.
 
-    A fence opens where a line begins with ``` and closes at the next ``` that begins a line.
+    None: whatever it names. A fence opens where a line begins with ``` and holds no other `, and closes at the next ``` that
+    begins a line.
     """
+    known = None if languages is None else {name.lower() for name in languages}
     found: list[str] = []
     inside: list[str] | None = None
     wanted = False
     for line in answer.splitlines(keepends=True):
         mark = line.strip()
-        if inside is None and mark.startswith("```"):
-            inside, wanted = [], mark[3:].strip().lower() in {name.lower() for name in languages}
+        if inside is None and mark.startswith("```") and "`" not in mark[3:]:
+            inside, wanted = [], known is None or mark[3:].strip().lower() in known
         elif inside is not None and mark.startswith("```"):
             if wanted:
                 found.append("".join(inside))

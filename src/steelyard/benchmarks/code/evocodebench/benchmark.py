@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from steelyard.benchmarks.code.assemble import replace_body
-from steelyard.benchmarks.code.evocodebench import domains, extraction, prompts, published, slices
+from steelyard.benchmarks.code.evocodebench import ages, domains, extraction, prompts, published, slices
 from steelyard.benchmarks.code.evocodebench.samples import (
     KINDS,
     Sample,
@@ -37,18 +37,25 @@ NOT_HERE = "the project is not here: only completions were published"
 
 @dataclass(frozen=True)
 class EvoCodeBench:
-    """slice: a built slice, by name. timeout: seconds for one test. profile: published keeps the released scripts' defects."""
+    """slice: a built slice, by name. timeout: seconds for one test. profile: published keeps the released scripts' defects.
+
+    age: of a slice built with --since, only functions new since then, or only unchanged ones, each matched with one of the other.
+    """
 
     slice: str = ""
+    age: ages.Age = ""
     profile: Profile = "sound"
     timeout: float = 20.0
 
     own: ClassVar[Path] = Path(__file__).parent / "data"
     notes: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    samples: list[Sample] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slice", str(self.slice))  # slice=2611 is written as a number
         check_options(profile=self.profile, timeout=self.timeout)
+        if self.age not in ages.AGES:
+            raise InputError(f"option 'age' is {self.age!r}.", "It may be new or old.")
 
     def cases(self, data: str | None = None) -> Iterable[Case]:
         """The samples of a folder in the official schema (data.jsonl, Source_Code/), or the targets of published completions.
@@ -65,11 +72,18 @@ class EvoCodeBench:
                 yield Case(target.namespace, target, {"module": target.namespace.partition(".")[0], "type": kind},
                            target.namespace.partition(".")[0])  # fmt: skip
             return
-        for sample in read_samples(folder, self.notes):
+        samples = read_samples(folder, self.notes)
+        self.samples[:] = samples
+        pairs = ages.matched(samples) if self.age else {}
+        for sample in samples:
+            age, pair = pairs.get(sample.namespace, ("", ""))
+            if age != self.age:
+                continue
             counts = {kind: len(sample.dependency[kind]) for kind in KINDS}
             about = {
                 "project": sample.project.name, "type": sample.type, "domain": sample.domain, "standalone": not sample.needed,
                 "dependencies": len(sample.needed), **counts, "lines": sample.body[1] - sample.body[0] + 1, **sample.facts,
+                **({"pair": pair} if pair else {}),
             }  # fmt: skip
             yield Case(sample.namespace, sample, about, sample.project.name)
 
@@ -77,13 +91,20 @@ class EvoCodeBench:
         self, case: Case, setting: prompts.Setting = "local_completion", route: Route = "chat", fill: str = "none",
         window: int = 8192,
     ) -> list[Message]:  # fmt: skip
-        """Signature and requirement; with the code above (local_completion), or above and below (local_infilling).
+        """Signature and requirement; with the code above (local_completion), or above and below (local_infilling), or above a
+        sample of another project (shuffled, a control).
 
         window: tokens of the prompt and the 500 of the answer together.
         """
         _check(setting, route, fill)
         sample = _sample(case)
-        return prompts.prompt(sample, setting, route, fill, window, self.profile == "published")
+        return prompts.prompt(sample, setting, route, fill, window, self.profile == "published", self._other(sample))
+
+    def _other(self, sample: Sample) -> Sample:
+        """The next sample of another project."""
+        at = next((i for i, s in enumerate(self.samples) if s.namespace == sample.namespace), 0)
+        behind = (*self.samples[at:], *self.samples[:at])
+        return next((s for s in behind if s.project != sample.project), sample)
 
     def generation(self, **_: object) -> dict[str, object]:
         """Greedy; the published sampled runs had temperature 0.4 and top_p 0.95."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.benchmarks.code.evocodebench import slices, texts
+from steelyard.benchmarks.code.evocodebench.ages import likeness
 from steelyard.benchmarks.code.evocodebench.domains import label
 from steelyard.benchmarks.code.evocodebench.samples import KINDS
 from steelyard.benchmarks.code.evocodebench.writing import Dropped, path_of, written
@@ -205,7 +206,8 @@ def _case(
     }  # fmt: skip
     if older is not None:
         body = text_of(whole.source(function.path), *function.body)
-        facts["unchanged"] = body in older.get(function.qualname, set())
+        before = older.get(function.qualname, set())
+        facts |= {"unchanged": body in before, "likeness": round(likeness(body, sorted(before)), 2)}
     return {
         "namespace": f"{whole.module_of(function.path)}.{function.qualname}", "type": "method" if function.method else "function",
         "completion_path": f"{source['folder']}/{function.path}", "signature_position": list(function.signature),

@@ -10,8 +10,8 @@ from steelyard.benchmarks.code.evocodebench.samples import Sample
 from steelyard.benchmarks.code.repositories.functions import text_of
 from steelyard.core.interfaces import Message
 
-Setting = Literal["baseline", "local_completion", "local_infilling"]
-SETTINGS = ("baseline", "local_completion", "local_infilling")
+Setting = Literal["baseline", "local_completion", "local_infilling", "shuffled"]
+SETTINGS = ("baseline", "local_completion", "local_infilling", "shuffled")
 FILLS = ("none", "deepseek", "starcoder")
 GENERATED = 500  # tokens kept free for the answer (LM_inference.py)
 LITERAL = "js['class_name']"  # what the released script for open models writes for the class of a method
@@ -28,7 +28,7 @@ def context(sample: Sample, setting: str, room: int) -> tuple[str, str]:
     first = sample.signature[0]
     above = text_of(sample.source, 1, first - 1) if first > 1 else ""
     below = text_of(sample.source, sample.body[1] + 1, lines).rstrip("\n") if sample.body[1] < lines else ""
-    if setting == "local_completion":
+    if setting != "local_infilling":
         return budget.cut_left(above, room), ""
     return budget.both_sides(above, below, room)
 
@@ -51,11 +51,16 @@ def head(sample: Sample, published: bool, chat: bool) -> str:
     return f"class {LITERAL if published and not chat else sample.qualname.split('.')[-2]}:\n"
 
 
-def prompt(sample: Sample, setting: str, route: str, fill: str, window: int, published: bool) -> list[Message]:
-    """One prompt. route completion: the raw text to continue (fill: with the tokens of a family, in its order)."""
+def prompt(
+    sample: Sample, setting: str, route: str, fill: str, window: int, published: bool, other: Sample
+) -> list[Message]:
+    """One prompt. route completion: the raw text to continue (fill: with the tokens of a family, in its order).
+
+    setting shuffled: the code above `other` stands in the place of that above the target.
+    """
     wanted = target(sample)
     room = max(0, window - GENERATED - budget.tokens(wanted) - 200 * (route == "chat"))
-    above, below = context(sample, setting, room)
+    above, below = context(other if setting == "shuffled" else sample, setting, room)
     if setting == "baseline":
         above = head(sample, published, route == "chat")
     if route == "completion":

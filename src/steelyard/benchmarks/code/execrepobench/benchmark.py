@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,6 +12,7 @@ from typing import Any, ClassVar
 from steelyard.benchmarks.code.execrepobench import gaps, needed, prompts, similarity
 from steelyard.benchmarks.code.execrepobench.context import Order, Query
 from steelyard.benchmarks.code.execrepobench.gaps import Gap
+from steelyard.benchmarks.code.extract import fences
 from steelyard.benchmarks.code.options import Profile, Route, check_options
 from steelyard.benchmarks.code.repositories.running import run_tests
 from steelyard.core.errors import InputError
@@ -20,7 +20,6 @@ from steelyard.core.interfaces import Built, Message, Outcome
 from steelyard.core.words import Case, Status
 
 GENERATED = 512  # tokens an answer may have; the rest of the window is the prompt's
-_BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 ALIKE = 0.5  # similarity from which a completion counts as judged right by its text
 
 
@@ -39,6 +38,7 @@ class ExecRepoBench:
     slice: str = ""
     notes: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
     facts: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    found: list[Gap] = field(default_factory=list, init=False, repr=False, compare=False)
 
     own: ClassVar[Path] = Path(__file__).parent / "data"
 
@@ -61,6 +61,7 @@ class ExecRepoBench:
         place = Path(data) if data is not None else find(str(self.slice)) if self.slice else self.own
         found = gaps.read_gaps(place, self.notes)
         self.facts["samples"] = float(len(found))
+        self.found[:] = found
         for gap in found:
             about = {
                 "repository": gap.repository, "file": gap.path, "fill_type": gap.fill_type,
@@ -72,13 +73,23 @@ class ExecRepoBench:
         self, case: Case, route: Route = "chat", fill: prompts.Fill = "comment", context: str = "repository",
         order: Order = "close", query: Query = "without-middle", **_: object,
     ) -> list[Message]:  # fmt: skip
-        """route chat: four headed parts. route completion: raw text with the fill-in-the-middle tokens of a family."""
+        """route chat: four headed parts. route completion: raw text with the fill-in-the-middle tokens of a family.
+
+        context shuffled: the files that would stand with a gap of another repository, a control.
+        """
         check_options(route=route)
         gap: Gap = case.payload
-        files, before, after = prompts.parts(gap, query, order, context, self.window, self.files, GENERATED)
+        shown = {"repository": gap, "shuffled": self._other(gap)}.get(context)
+        files, before, after = prompts.parts(gap, query, order, shown, self.window, self.files, GENERATED)
         if route == "completion":
             return [Message("raw", prompts.raw(gap, files, before, after, fill))]
         return [Message("user", prompts.headed(gap, files, before, after))]
+
+    def _other(self, gap: Gap) -> Gap:
+        """The next gap of another repository."""
+        at = next((i for i, one in enumerate(self.found) if one.id == gap.id), 0)
+        behind = (*self.found[at:], *self.found[:at])
+        return next((one for one in behind if one.repository != gap.repository), gap)
 
     def generation(self, route: Route = "chat", fill: prompts.Fill = "comment", **_: object) -> dict[str, object]:
         """Greedy, one sample, as published."""
@@ -93,20 +104,20 @@ class ExecRepoBench:
         if route == "completion":
             return output
         gap: Gap = case.payload
-        block = _BLOCK.search(output)
-        middle = block[1].removesuffix("\n") if block else output
+        blocks = fences(output)
+        middle = blocks[0].removesuffix("\n") if blocks else output
         margin = gap.prefix.rpartition("\n")[2]
         less = middle.removeprefix(margin)
         if margin.strip() or less == middle or _parses(gap.filled(middle)) or not _parses(gap.filled(less)):
             return middle
         return less
 
-    def reference(self, case: Case, **_: object) -> str | Outcome:
+    def reference(self, case: Case, route: Route = "chat", **_: object) -> str | Outcome:
         """The middle that was taken out; where the repository is not here there is nothing to gate."""
         gap: Gap = case.payload
         if gap.project is None:
             return Outcome(self.facts, Status.UNSUPPORTED, gaps.lacks(gap))
-        return _fenced(gap.middle)
+        return gap.middle if route == "completion" else _fenced(gap.middle)
 
     def score(self, case: Case, output: str, route: Route = "chat", **options: object) -> Outcome:
         """pass_at_1 (not where the repository is not here) and the similarity to the middle that was taken out."""

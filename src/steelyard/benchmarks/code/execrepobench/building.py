@@ -172,7 +172,7 @@ def instructions(project: Project, held_out: Sequence[Gap], seed: int) -> list[d
             continue
         earlier.add(middle)
         gap = Gap(project.name, path, text[: mask.start], middle, text[mask.end :], mask.fill_type, project=project)
-        around = prompts.parts(gap, "without-middle", "close", "repository", 4096, 1024, 512)
+        around = prompts.parts(gap, "without-middle", "close", gap, 4096, 1024, 512)
         pairs.append(
             {
                 "instruction": prompts.headed(gap, *around), "output": f"```python\n{middle}\n```",

@@ -21,13 +21,13 @@ STOPS = {
 }
 
 
-def parts(gap: Gap, query: context.Query, order: context.Order, shown: str, window: int, context_room: int,
+def parts(gap: Gap, query: context.Query, order: context.Order, shown: Gap | None, window: int, context_room: int,
           generated: int) -> tuple[list[File], str, str]:  # fmt: skip
-    """(files, prefix, suffix) within the budgets: `context_room` tokens for the files, the rest for the file itself.
+    """(files, prefix, suffix) within the budgets: `context_room` tokens for the files of the gap `shown`, the rest for the file itself.
 
     In-file room = window - generated - context_room, half for the prefix (cut left), half for the suffix (cut right).
     """
-    files = context.packed(gaps.ranked(gap, query), context_room, order) if shown == "repository" else []
+    files = context.packed(gaps.ranked(shown, query), context_room, order) if shown else []
     before, after = budget.halves(gap.prefix, gap.suffix, max(0, window - generated - context_room))
     return files, before, after
 

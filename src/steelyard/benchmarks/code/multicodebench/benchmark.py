@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from steelyard.benchmarks.code.multicodebench import prompting, scoring
+from steelyard.benchmarks.code.multicodebench import extraction, prompting, scoring
 from steelyard.benchmarks.code.multicodebench.prompting import Context
 from steelyard.benchmarks.code.multicodebench.tasks import Task, read_outputs, read_scores, read_tasks
 from steelyard.benchmarks.code.options import Route, check_options
@@ -75,9 +75,12 @@ class MultiCodeBench:
         """The function in an answer; "" where there is none."""
         return scoring.measure(case.payload, output)[0].text
 
-    def reference(self, case: Case, **_: object) -> str:
-        """An output that must score 1."""
-        return str(case.payload.truth)
+    def reference(self, case: Case, route: Route = "chat", **_: object) -> str:
+        """An output that must score 1. Route completion: what follows the declaration, where the reference has it."""
+        task: Task = case.payload
+        if route == "completion":
+            return extraction.respelled(task).removeprefix(task.signature)
+        return task.truth
 
     def score(self, case: Case, output: str, **_: object) -> Outcome:
         """All metrics of one output; `extraction` says where the function was found."""

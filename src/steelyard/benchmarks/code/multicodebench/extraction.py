@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from steelyard.benchmarks.code.extract import Extraction, fences
 from steelyard.benchmarks.code.multicodebench.tasks import Task
 from steelyard.benchmarks.code.static.fragments import enclosing, errors, is_function
 
-_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 _ENDS = ";}) \t\r\n"  # what may be left behind a function and belong to it
 _CONTINUES = ":{;=-(<"  # what may follow a declaration on its line
 
 
-class Extraction(NamedTuple):
-    """text: the whole function. rung: `empty`, `signature` (the answer has the declaration), `function` (it has another
-    one) or `body`, with `fence+` before it where it came out of a fence. why: what was done to it."""
-
-    text: str
-    rung: str
-    why: str
+BODY_ALONE = "the declaration put before the body"
 
 
 def extract(task: Task, output: str) -> Extraction:
-    """Take the function out of an answer. Nothing of the reference is looked at.
+    """Take the function out of an answer; why: what was done to it. Nothing of the reference is looked at.
 
     Of several fences the first that has the declaration counts, else the first. What stands before the declaration and
     after the end of the function is cut. A body alone is put after the declaration; whether an opening (`:`, `{`) or a
     closing brace is lacking is decided by what parses best.
     """
-    source, steps, rung = output, [], ""
+    source, steps = output, list[str]()
     signature = _signature(task.signature)
-    fences = _FENCE.findall(source)
-    if fences and not signature.match(source.lstrip()):  # a docstring may hold a fence
-        source = next((f for f in fences if signature.search(f)), fences[0])
-        steps, rung = ["a fence opened"], "fence+"
+    fenced = [] if signature.match(source.lstrip()) else fences(source)  # a docstring may hold a fence
+    if fenced:
+        source = next((f for f in fenced if signature.search(f)), fenced[0])
+        steps = ["a fence opened"]
     if not source.strip():
-        return Extraction("", "empty", "no code in the answer")
+        return Extraction("", "none", "no code in the answer")
     found = signature.search(source)
     if found:
         if source[: found.start()].strip():
@@ -44,11 +37,12 @@ def extract(task: Task, output: str) -> Extraction:
         source = source[found.end() :]
     elif source[:1].strip() and is_function(task.language, source):
         text = source[: enclosing(task.language, source, 0)]
-        return Extraction(text, f"{rung}function", "; ".join([*steps, "a function with another declaration"]))
+        steps.append("a function with another declaration")
+        return Extraction(text, "fence" if fenced else "heuristic", "; ".join(steps))
     else:
-        steps.append("the declaration put before the body")
+        steps.append(BODY_ALONE)
     if not source.strip(" \t\r\n:{}"):
-        return Extraction("", "empty", "the declaration without a body")
+        return Extraction("", "none", "the declaration without a body")
     text, mended = _assembled(task, source)
     cut = enclosing(task.language, text, len(task.signature))
     if mended:
@@ -57,7 +51,7 @@ def extract(task: Task, output: str) -> Extraction:
         cut = len(text.rstrip())
     else:
         steps.append("text after the function cut")
-    return Extraction(text[:cut], f"{rung}{'signature' if found else 'body'}", "; ".join(steps))
+    return Extraction(text[:cut], "fence" if fenced else "heuristic", "; ".join(steps))
 
 
 def respelled(task: Task) -> str:

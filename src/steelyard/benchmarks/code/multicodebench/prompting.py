@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from steelyard.benchmarks.code import budget
 from steelyard.benchmarks.code.multicodebench.tasks import Task
 from steelyard.core.errors import InputError
 
@@ -15,7 +16,7 @@ NAMES = {
     "swift": "Swift", "typescript": "TypeScript",
 }  # fmt: skip
 _COMMENT = {"python": "#", "lua": "--"}
-_CODE_CHARACTERS = 8000  # of dependencies and of the file around the function: about 2,000 tokens
+_ROOM = 2000  # tokens of dependencies, and of the file around the function
 
 
 def context_of(task: Task, other: Task, context: str) -> list[tuple[str, str]]:
@@ -62,6 +63,5 @@ def completion(task: Task, parts: list[tuple[str, str]]) -> str:
 
 def _shortened(code: str) -> str:
     """The beginning of a long piece of code, up to a line end."""
-    if len(code) <= _CODE_CHARACTERS:
-        return code
-    return code[:_CODE_CHARACTERS].rpartition("\n")[0] or code[:_CODE_CHARACTERS]
+    cut = budget.cut_right(code, _ROOM)
+    return code if cut == code else cut.rpartition("\n")[0] or cut

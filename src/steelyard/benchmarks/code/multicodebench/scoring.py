@@ -7,7 +7,8 @@ from functools import lru_cache
 from steelyard.benchmarks.code.codebleu.ngrams import bleu
 from steelyard.benchmarks.code.codebleu.score import Parts, codebleu
 from steelyard.benchmarks.code.codebleu.similarity import chrf, edit_similarity
-from steelyard.benchmarks.code.multicodebench.extraction import Extraction, extract, respelled
+from steelyard.benchmarks.code.extract import Extraction
+from steelyard.benchmarks.code.multicodebench.extraction import BODY_ALONE, extract, respelled
 from steelyard.benchmarks.code.multicodebench.interfaces import api_metrics
 from steelyard.benchmarks.code.multicodebench.official import official
 from steelyard.benchmarks.code.multicodebench.tasks import Task
@@ -29,7 +30,7 @@ def measure(task: Task, output: str) -> tuple[Extraction, dict[str, float]]:
         "codebleu": parts.score, **_named(parts),
         "official_codebleu": 100 * released.score, **_named(released, "official_"),
         **_of_function(task, found), **api_metrics(task, found.text),
-        "fenced_or_repeated": float(found.rung not in ("body", "empty")),
+        "fenced_or_repeated": float(found.rung == "fence" or (bool(found.text) and BODY_ALONE not in found.why)),
     }  # fmt: skip
     return found, metrics
 

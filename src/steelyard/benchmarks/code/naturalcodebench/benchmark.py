@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from steelyard.benchmarks.code.naturalcodebench import answers, build, judging, problems
+from steelyard.benchmarks.code.naturalcodebench import answers, build, judging, problems, ranks
 from steelyard.benchmarks.code.naturalcodebench.problems import Problem
 from steelyard.benchmarks.code.options import check_options
 from steelyard.core.errors import InputError, unknown
@@ -141,7 +141,8 @@ class NaturalCodeBench:
         return Outcome(metrics, Status.OK, found.reason, artifacts)
 
     def summary(self, values: Any) -> dict[str, str | float]:
-        """How many answers passed which share of their tests, in the released buckets; totals by language as published."""
+        """How many answers passed which share of their tests, in the released buckets; totals by language as published; and,
+        of models that were weighed on humaneval too, how their ranks differ."""
         rates = values("pass_rate")
         if not rates:
             return {}
@@ -149,7 +150,7 @@ class NaturalCodeBench:
         out: dict[str, str | float] = {"tests passed": ", ".join(f"{name}: {counts[name]}" for name in BUCKETS)}
         if total := totals(values("pass_at_1")):
             out["score"] = ", ".join(f"{name} {100 * value:.1f}" for name, value in total.items())
-        return out
+        return out | ranks.against(values, "humaneval")
 
 
 def bucket(rate: float) -> str:

@@ -74,7 +74,8 @@ def class_path(more: str = "") -> tuple[Path, ...]:
 
 @functools.cache
 def _driver() -> str:
-    return Path(__file__).with_name("pytest_driver.py").read_text("utf-8")
+    apart = Path(__file__).parents[1] / "apart.py"
+    return f"{apart.read_text('utf-8')}\n{Path(__file__).with_name('pytest_driver.py').read_text('utf-8')}"
 
 
 def python_tests(problem: Problem, program: str, wall_s: float, jars: Sequence[Path], keep_tests: bool) -> TestRun:
@@ -99,7 +100,7 @@ def python_tests(problem: Problem, program: str, wall_s: float, jars: Sequence[P
             told.append(report[1:])
     tests = tuple(TestResult(name, Verdict(kind), message, seconds) for tag, name, kind, message, seconds in
                   (one for one in told if one[0] == "test"))  # fmt: skip
-    unrun = [name for one in told if one[0] == "end" for name in one[2]]
+    unrun = [name for one in told if one[0] == "end" for name in one[1]]
     broken = next((one[1] for one in told if one[0] == "collect"), "")
     run = TestRun(ran.verdict, tests, stdout=ran.stdout[:20000], message=ran.message)
     if ran.passed or ran.verdict in (
@@ -119,6 +120,10 @@ def python_tests(problem: Problem, program: str, wall_s: float, jars: Sequence[P
     if not any(one[0] == "end" for one in told):  # our own steps, before any test
         return replace(run, verdict=Verdict.RUNNER_ERROR)
     verdict = verdict_of(tests)
+    if (
+        verdict is Verdict.PASSED and not unrun and not broken
+    ):  # told by a run that the program has changed: nothing counts
+        return replace(run, verdict=Verdict.ASSERTION, tests=())
     if verdict is Verdict.PASSED or not tests:  # skipped or taken away by the program
         return replace(
             run, verdict=Verdict.NO_TESTS, message=f"not run: {', '.join(unrun)}" if unrun else "tests were skipped"

@@ -1,13 +1,21 @@
 """Runs in the sandbox: the tests of one answer by pytest, told one by one; ends well only where all of them passed.
 
-Its text follows the line `CASE = {...}`. It reports on a copy of the standard error, each line behind a word that is drawn for this
-run, so that neither a flood of output nor a printed line of the program's is taken for a report.
+Its text stands behind that of `apart`, with the case written in. It reports on a copy of the standard error, each line behind a
+word that is drawn for this run, so that neither a flood of output nor a printed line of the program's is taken for a report.
 """
 
 import ast
+import inspect
 import json
 import os
+import secrets
 import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from steelyard.benchmarks.code.apart import Tell, apart, as_if_passed, failed_as_it_must, must_fail
 
 CASE: dict = {}  # solution, tests, setup, files (name -> hexadecimal), word, hidden_only
 
@@ -39,17 +47,37 @@ def main() -> None:
     hidden = f"{CASE['tests']}\n{CASE['setup']}\n"
     with open("solution.py", "w", encoding="utf-8") as file:
         file.write(f"{feed}import pytest\n{CASE['solution']}\n")
+    tests = f"import pytest\nfrom solution import *\n{hidden}"
     with open("test_case.py", "w", encoding="utf-8") as file:
-        file.write(f"import pytest\nfrom solution import *\n{hidden}")
+        file.write(tests)
     os.environ |= {"MPLBACKEND": "Agg", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     sys.path.insert(0, os.getcwd())
-    word, results, wanted = CASE["word"], {}, expected(hidden)
-    import inspect
+    secret = secrets.token_hex(16)
+    results: dict[str, str] = {}
+    last = ["", ""]
 
-    import pytest
+    def hear(kind: str, *rest: Any) -> None:
+        if kind == "test" and rest[0] == f"test_{secret}":
+            last[:] = rest[1:3]
+        elif kind in ("test", "collect"):
+            os.write(out, (json.dumps([CASE["word"], kind, *rest]) + "\n").encode())
+            results.update({rest[0]: rest[1]} if kind == "test" else {})
 
-    def tell(kind: str, *parts: object) -> None:
-        os.write(out, (json.dumps([word, kind, *parts]) + "\n").encode())
+    told = apart(lambda tell: run(tell, out, secret), hear)
+    names, wanted = {name.partition("[")[0] for name in results}, expected(hidden)
+    os.write(out, (json.dumps([CASE["word"], "end", sorted(wanted - names)]) + "\n").encode())
+    assert results and all(kind == "passed" for kind in results.values()), "not all tests passed"
+    assert not any(kind == "collect" for kind, *_ in told), "not all tests could be collected"
+    assert wanted <= names, f"not run: {sorted(wanted - names)}"
+    assert failed_as_it_must(*last, secret), "the program changed pytest, unittest or what tests rest on"
+    with open("test_case.py", encoding="utf-8") as file:
+        assert file.read() == tests, "the program changed its tests"
+
+
+def run(tell: "Tell", out: int, secret: str) -> None:
+    """Run the tests and tell what each came to. out: where the report goes, which is not for the program."""
+    os.close(out)
+    results: dict[str, tuple[str, str, float]] = {}
 
     def here(item: pytest.Item) -> bool:
         code = getattr(inspect.unwrap(getattr(item, "function", None) or getattr(item, "obj", item)), "__code__", None)
@@ -63,9 +91,10 @@ def main() -> None:
         def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
             if CASE["hidden_only"]:
                 items[:] = [item for item in items if here(item)]
+            items += must_fail(items, secret)
 
         @pytest.hookimpl(wrapper=True)
-        def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):
+        def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
             report = yield
             name = item.nodeid.partition("::")[2]
             kind = "passed" if report.passed else "skipped" if report.skipped else "exception"
@@ -79,15 +108,10 @@ def main() -> None:
             results[name] = (worst[0], worst[1], before[2] + call.duration)
             if report.when == "teardown":
                 tell("test", name, *results[name])
-            return report
+            return as_if_passed(report) if name == f"test_{secret}" else report
 
-    code = pytest.main(
-        ["-q", "-s", "-p", "no:cacheprovider", "--rootdir=.", "-o", "addopts=", "test_case.py"], plugins=[Listener()]
-    )
-    names = {name.partition("[")[0] for name in results}
-    tell("end", int(code), sorted(wanted - names))
-    assert code == 0 and results and all(kind == "passed" for kind, _, _ in results.values()), "not all tests passed"
-    assert wanted <= names, f"not run: {sorted(wanted - names)}"
+    arguments = ["-q", "-s", "-p", "no:cacheprovider", "--rootdir=.", "-o", "addopts=", "test_case.py"]
+    pytest.main(arguments, plugins=[Listener()])
 
 
 main()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+GATES = ("gold", "empty")  # they try the cases, and are no models to be ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +33,23 @@ def shifts(here: Mapping[str, float], other: Mapping[str, float]) -> tuple[list[
     found = [Shift(name, float(a), float(b)) for name, a, b in zip(names, *ranks, strict=True)]
     tau = kendalltau([here[n] for n in names], [other[n] for n in names]).statistic if len(names) > 1 else float("nan")
     return sorted(found, key=lambda one: (one.here, one.name)), float(tau)
+
+
+def against(values: Any, other: str) -> dict[str, str]:
+    """Where the contender of a summary's `values` stands here and on another benchmark, among all that the pool has of both.
+
+    {} where it lacks one of the two, or stands alone.
+    """
+    if values.contender in GATES:
+        return {}
+    means: list[dict[str, float]] = [{}, {}]
+    for one in (v for v in (values, *values.others) if v.contender not in GATES):
+        for table, found in zip(means, (one("pass_at_1"), one("pass_at_1", other)), strict=True):
+            if found:
+                table[one.contender] = sum(found.values()) / len(found)
+    found, tau = shifts(*means)
+    mine = next((shift for shift in found if shift.name == values.contender), None)
+    if mine is None or len(found) < 2:
+        return {}
+    text = f"{mine.shift:+g} (rank {mine.here:g} here, {mine.other:g} there, of {len(found)}; tau-b of all {tau:.2f})"
+    return {f"rank against {other}": text}

@@ -131,7 +131,7 @@ def select(reached: Mapping[str, set[int]], most: int) -> list[str]:
 def _file(project: Project) -> Any:
     if not project.sha256:
         return None
-    parts = [project.sha256, str(project.needs), running.DRIVER.read_text("utf-8"), *_tool_versions()]
+    parts = [project.sha256, str(project.needs), running.driver(), *_tool_versions()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     return index.folder() / "traces" / f"{project.name}-{project.version}-{digest}.json"
 
