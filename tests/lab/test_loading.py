@@ -83,8 +83,8 @@ def test_storage_is_chosen_by_what_loading_and_computing_take(slow_disk, tmp_pat
     assert (lab.counts - computed).tokens_computed == sum(CHUNKS) + len(IDS)  # probing is not counted
     assert not list(tmp_path.rglob("*.safetensors"))
     folders = os.pathsep.join([str(tmp_path / "fast"), str(tmp_path / "slow")])
-    # as if a layer took 200 ms
-    hooks = [layer.mlp.register_forward_hook(lambda *_: time.sleep(0.2)) for layer in lab.layers]
+    # as if a layer took 100 ms
+    hooks = [layer.mlp.register_forward_hook(lambda *_: time.sleep(0.1)) for layer in lab.layers]
     assert run(lab, "blend[ratio=1,store=cheapest]", folders).tier == 1
     for hook in hooks:
         hook.remove()

@@ -97,7 +97,13 @@ class Blend(CachePolicy):
         length, asked = ids.shape[1], 1 if self._says("suffix") == "last" else ids.shape[1] - sum(chunks)
         context = length - asked
         entries = entries_for(
-            self._store(lab, ids, chunks, reuse), lab, ids[0].tolist(), chunks, reuse, lambda a, b: entry_of(lab, ids[:, a:b]), cold=self.cold
+            self._store(lab, ids, chunks, reuse),
+            lab,
+            ids[0].tolist(),
+            chunks,
+            reuse,
+            lambda a, b: entry_of(lab, ids[:, a:b]),
+            cold=self.cold,
         )
         weight: list[Tensor] = []
         reuse.ratio = self.ratio
@@ -114,7 +120,11 @@ class Blend(CachePolicy):
             score = weight[0][mine]
             if self.choose in BY_DEVIATION:
                 score = score * deviation(stored[1][:, mine], attention.values[0, :, mine])
-            best = score.topk(min(len(mine), self._kept(reuse.ratio, layer, len(lab.layers), context))).indices.sort().values
+            best = (
+                score.topk(min(len(mine), self._kept(reuse.ratio, layer, len(lab.layers), context)))
+                .indices.sort()
+                .values
+            )
             return torch.cat([best, torch.arange(len(mine), len(rows), device=rows.device)])
 
         nothing = self.ratio == 0 and not self.control
