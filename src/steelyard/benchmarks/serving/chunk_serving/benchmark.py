@@ -57,7 +57,7 @@ class ChunkServing:
     """
 
     def __init__(
-        self, model: str = "tiny", requests: int = 4, passages: int = 4, words: int = 60, stream: int = 16, most: int = 8,
+        self, model: str = "tiny", requests: int = 3, passages: int = 4, words: int = 100, stream: int = 12, most: int = 8,
         limit: float = 2.0, dtype: str = "fp32", device: str = "cpu",
     ) -> None:  # fmt: skip
         if stream < 2 or most < 1 or limit <= 1:
