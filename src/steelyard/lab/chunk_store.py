@@ -54,6 +54,8 @@ class ChunkStore(Protocol):
 
     def put(self, key: str, layers: Sequence[Tensor]) -> None: ...
 
+    def drop(self, key: str) -> None: ...
+
 
 @dataclass
 class Reuse:
@@ -64,6 +66,7 @@ class Reuse:
     token_layers: tokens projected in a layer, summed over layers. kept: tokens recomputed in the last layer.
     told: which of the tokens whose logits were asked for were computed and have some, counted from the first asked for.
     load_s, compute_s: for each layer. wait_s: computation stood still for a layer to arrive.
+    ratio: share of the context's tokens recomputed. tier: which storage was chosen, 1 for the cheapest; 0 without a choice.
     unsaved: what `finish` has to do.
     """
 
@@ -77,6 +80,8 @@ class Reuse:
     load_s: list[float] = field(default_factory=list)
     compute_s: list[float] = field(default_factory=list)
     wait_s: list[float] = field(default_factory=list)
+    ratio: float = 0.0
+    tier: int = 0
     unsaved: list[Callable[[], None]] = field(default_factory=list)
 
     def finish(self) -> None:
@@ -175,6 +180,11 @@ class MemoryStore:
             while self.bytes > self.room:
                 self.bytes -= self._held.popitem(last=False)[1].bytes
 
+    def drop(self, key: str) -> None:
+        with self._lock:
+            if key in self._held:
+                self.bytes -= self._held.pop(key).bytes
+
 
 class _File:
     """An entry on disk; the open file outlives its name, so an eviction meanwhile does no harm."""
@@ -252,6 +262,9 @@ class DiskStore:
         except OSError:
             with suppress(FileNotFoundError):
                 os.unlink(fresh)
+
+    def drop(self, key: str) -> None:
+        self.path(key).unlink(missing_ok=True)
 
     def forget_pages(self, key: str) -> None:
         """Have the system drop the file from its memory, so that the next reading is one from the disk."""

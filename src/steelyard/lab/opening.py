@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import shutil
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +86,12 @@ class LabModel:
             digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy())
         return digest.hexdigest()
 
+    def clock(self) -> float:
+        """Seconds, as time.perf_counter has them, once the device has done all that was asked of it."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
     def encode(self, text: str) -> list[int]:
         """Token ids of a text as it stands: nothing is added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -109,8 +116,7 @@ def open_model(name: str, dtype: str = "fp32", device: str = "cpu", threads: int
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}.", f"It may be {', '.join(DTYPES)}.")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise MissingError("this machine has no GPU that PyTorch can use.", "Leave device out: cpu.")
+    check_device(device)
     torch.set_num_threads(threads)
     _hush()
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -128,6 +134,14 @@ def open_model(name: str, dtype: str = "fp32", device: str = "cpu", threads: int
         first = str(error).splitlines()[0]
         raise MissingError(f"the model {name!r} cannot be opened: {first}", "Give a folder, a GGUF file, or a hub name that can be reached.") from error  # fmt: skip
     return from_model(model.to(device), tokenizer, name)
+
+
+def check_device(device: str) -> None:
+    """Raises InputError for a device that is not known, MissingError for one that is not here."""
+    if device.partition(":")[0] not in ("cpu", "cuda"):
+        raise InputError(f"device is {device!r}.", "It may be cpu, cuda, or cuda:0 and so on.")
+    if device != "cpu" and not torch.cuda.is_available():
+        raise MissingError("this machine has no GPU that PyTorch can use.", "Leave device out (cpu), or run it where there is one.")  # fmt: skip
 
 
 def from_model(model: Any, tokenizer: Any = None, name: str = "model") -> LabModel:

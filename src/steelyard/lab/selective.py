@@ -44,7 +44,7 @@ def selective_pass(
     with _Loader(entries, range(begin, len(lab.layers)), ahead, reuse, ids.device) as loader:
         for layer, kept, turn in zip(lab.layers, cache.layers, turns, strict=True):
             stored = loader.next() if kept.index >= begin else None
-            started = time.perf_counter()
+            started = lab.clock()
             reuse.token_layers += len(rows)
             normed, queries, keys, values = project(layer, hidden)
             here = _at(turn, rows, length)
@@ -63,7 +63,7 @@ def selective_pass(
             hidden = finish(layer, hidden, mixed)
             lab.counts.flops += 2 * len(rows) * (_weights(layer) - inner)
             kept.keys, kept.values, kept.positions = keys, values, positions[:, None]
-            reuse.compute_s.append(time.perf_counter() - started)
+            reuse.compute_s.append(lab.clock() - started)
     reuse.kept = len(rows)
     cache.seen += length
     lab.counts.forward_passes += 1

@@ -8,7 +8,7 @@ import pytest
 from steelyard import catalog
 from steelyard.benchmarks.serving.chunk_reuse.benchmark import ChunkReuse
 from steelyard.benchmarks.serving.chunk_reuse.metrics import f1
-from steelyard.benchmarks.serving.chunk_reuse.requests import generate, prompt_of, question_of, read
+from steelyard.benchmarks.serving.chunk_reuse.requests import PEOPLE, generate, prompt_of, question_of, read
 from steelyard.core.errors import InputError
 from steelyard.core.spec import parse_spec
 from steelyard.lab.chunk_store import store_at
@@ -36,6 +36,12 @@ def test_generated_answers_stand_in_one_passage_once_and_repeat():
         assert sum(p.count(f"{fact} in the {request.answers[0]}") for p in request.passages) == 1
         assert sum(p.count(fact) for p in request.passages) == 1
         assert all(40 < len(p.split()) < 80 for p in request.passages)
+
+
+def test_long_passages_have_about_as_many_words_as_asked_for():
+    (request,) = generate(1, 10, 500)
+    assert all(400 < len(p.split()) < 600 for p in request.passages)
+    assert sum(request.asked.count(p) for p in PEOPLE) == 1
 
 
 def test_questions_are_put_as_published():

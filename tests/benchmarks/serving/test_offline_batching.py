@@ -169,7 +169,7 @@ def test_a_bad_line_is_named(tmp_path, line, words):
 
 
 def test_bad_options_and_missing_files_are_refused(tmp_path):
-    for wrong in ({"model": "x"}, {"part": 0}, {"checked": 0}):
+    for wrong in ({"lengths": "x"}, {"dtype": "fp8"}, {"part": 0}, {"checked": 0}):
         with pytest.raises(InputError):
             OfflineBatching(**wrong)
     with pytest.raises(InputError, match="no workload"):

@@ -160,12 +160,12 @@ def test_long_prompts_are_attended_to_block_by_block_with_the_same_result(monkey
 
 
 def test_gradual_filtering_has_the_ratio_on_average_and_ends_with_fewer():
-    kept = [Blend(ratio=0.2)._kept(layer, 11, 1000) for layer in range(1, 11)]
+    kept = [Blend()._kept(0.2, layer, 11, 1000) for layer in range(1, 11)]
     assert kept[0] == 250
     assert kept[-1] == 150
     assert sum(kept) / 10 == pytest.approx(200, abs=1)
-    assert [Blend(ratio=1.0)._kept(layer, 11, 1000) for layer in (1, 5, 10)] == [1000] * 3
-    assert Blend(ratio=0.2, variant="released")._kept(9, 11, 1000) == 200
+    assert [Blend()._kept(1.0, layer, 11, 1000) for layer in (1, 5, 10)] == [1000] * 3
+    assert Blend(variant="released")._kept(0.2, 9, 11, 1000) == 200
 
 
 def test_recomputing_more_comes_nearer_to_the_full_prefill():

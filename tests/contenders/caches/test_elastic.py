@@ -51,6 +51,9 @@ def test_what_is_dropped_goes_into_its_nearest_anchor_the_left_of_two():
     assert layer.values[0, 0, :, 0].tolist() == [0, (1 + 2 + 3) / 3, (4 + 5 + 6) / 3, 7]
     off = compressed(Elastic(ratio=0.5, merge="off"), sums)
     assert off.values[0, 0, :, 0].tolist() == [0, 1, 5, 7]
+    by_attention = compressed(Elastic(ratio=0.5, merge="values"), sums)
+    assert by_attention.keys[0, 0, :, 0].tolist() == [0, 1, 5, 7]
+    assert by_attention.values[0, 0, :, 0].tolist() == pytest.approx([0, (5 * 1 + 2 + 3) / 7, (4 + 6 * 5 + 6) / 8, 7])
 
 
 def test_the_release_merges_places_shifted_by_the_start():

@@ -83,6 +83,9 @@ def test_merged_parts_equal_one_softmax_over_everything():
         assert sum(len(s.slots) for s in spans) == (600 + 5 + 700 if shared else 605 + 1300)
         parts = parts_of(works, spans, 64, torch.device("cpu"))
         assert torch.allclose(attend(queries, keys, values, parts, 0.3), torch.stack(expected), atol=1e-5)
+        short = attend(*(x.bfloat16() for x in (queries, keys, values)), parts, 0.3)
+        assert short.dtype == torch.bfloat16
+        assert torch.allclose(short.float(), torch.stack(expected), atol=0.02)  # bf16 has 8 bits
 
 
 def test_while_requests_only_decode_their_spans_are_remembered_and_grow():

@@ -13,11 +13,12 @@ from steelyard.contenders.caches import chunk_selection
 from steelyard.contenders.caches.chunk_selection import BY_DEVIATION, deviation, weights
 from steelyard.core.contender import contender
 from steelyard.core.errors import InputError
-from steelyard.lab import chunk_store, selective
+from steelyard.lab import chunk_store, loading, selective
 from steelyard.lab.attention import Attention
 from steelyard.lab.cache import KVCache
-from steelyard.lab.chunk_store import GIB, CorruptError, Entry, Reuse, entries_for, store_at
+from steelyard.lab.chunk_store import GIB, ChunkStore, CorruptError, Entry, Reuse, entries_for, store_at
 from steelyard.lab.forward_pass import empty_cache, forward
+from steelyard.lab.loading import cheapest_store, hiding_ratio
 from steelyard.lab.opening import LabModel
 from steelyard.lab.policy import CachePolicy
 from steelyard.lab.selective import entry_of, selective_pass
@@ -44,8 +45,13 @@ class Blend(CachePolicy):
     fixed. mask: exact, or by rank among the kept tokens, which so see later ones. suffix: all of the question is
     recomputed, or its last token, while the rest competes. filter: the kept set stays as chosen at `check`, or shrinks
     evenly over the layers, from ratio (1 + taper) to ratio (1 - taper). seed: of random.
-    store: memory or disk; folder: of the latter, "" for the user's cache; room: what it may hold (GiB). pipeline: a layer
-    is loaded while the one before is computed, else all are first. cold: files are read from the disk, not from memory.
+    control: `ratio` is the least; where loading a layer takes longer than recomputing so much of it, more is recomputed,
+    as long as it hides the loading. Both are what this very request took: the layers before `check`, run whole, and the
+    loading of the one at `check`.
+    store: memory or disk; folder: of the latter, "" for the user's cache; room: what it may hold (GiB). cheapest: folder
+    names several (cheapest first, the system's path separator between), and the first from which loading is hidden at
+    `ratio` is taken, memory where none is. pipeline: a layer is loaded while the one before is computed, else all are
+    first. cold: files are read from the disk, not from memory.
     """
 
     ratio: float = 0.16
@@ -57,14 +63,15 @@ class Blend(CachePolicy):
     taper: float = 0.25
     check: int = 1
     seed: int = 0
-    store: Literal["memory", "disk"] = "memory"
+    control: bool = False
+    store: Literal["memory", "disk", "cheapest"] = "memory"
     folder: str = ""
     room: float = 1.0
     pipeline: bool = True
     cold: bool = False
 
     identity: ClassVar[Mapping[str, Any]] = {"ratio": 1.0}
-    depends_on: ClassVar[tuple[Any, ...]] = (chunk_selection, chunk_store, selective)
+    depends_on: ClassVar[tuple[Any, ...]] = (chunk_selection, chunk_store, loading, selective)
 
     def prefill(self, lab: LabModel, cache: KVCache, ids: Tensor, positions: Tensor) -> Tensor | None:
         """The usual pass where the request names no chunks. Raises InputError for what cannot be blended."""
@@ -89,37 +96,61 @@ class Blend(CachePolicy):
     ) -> Tensor:
         length, asked = ids.shape[1], 1 if self._says("suffix") == "last" else ids.shape[1] - sum(chunks)
         context = length - asked
-        store = store_at(self.store, self.folder, int(self.room * GIB))
         entries = entries_for(
-            store, lab, ids[0].tolist(), chunks, reuse, lambda a, b: entry_of(lab, ids[:, a:b]), cold=self.cold
+            self._store(lab, ids, chunks, reuse),
+            lab,
+            ids[0].tolist(),
+            chunks,
+            reuse,
+            lambda a, b: entry_of(lab, ids[:, a:b]),
+            cold=self.cold,
         )
         weight: list[Tensor] = []
+        reuse.ratio = self.ratio
 
         def going(layer: int, rows: Tensor, stored: Tensor, attention: Attention) -> Tensor | None:
             """Of the computed tokens those that go on: the question, and the context's by weight."""
             mine = rows[rows < context]
             if not weight:
+                if self.control:
+                    whole_s = sum(reuse.compute_s) / len(reuse.compute_s)
+                    reuse.ratio = hiding_ratio(reuse.load_s[layer], whole_s, self.ratio)
                 whole = lambda: self._error(lab, ids, entries)  # noqa: E731
                 weight.append(weights(self.choose, context, chunks, attention, self.seed, whole))
             score = weight[0][mine]
             if self.choose in BY_DEVIATION:
                 score = score * deviation(stored[1][:, mine], attention.values[0, :, mine])
-            best = score.topk(min(len(mine), self._kept(layer, len(lab.layers), context))).indices.sort().values
+            best = (
+                score.topk(min(len(mine), self._kept(reuse.ratio, layer, len(lab.layers), context)))
+                .indices.sort()
+                .values
+            )
             return torch.cat([best, torch.arange(len(mine), len(rows), device=rows.device)])
 
-        nothing = self.ratio == 0
+        nothing = self.ratio == 0 and not self.control
         return selective_pass(
             lab, cache, ids, positions, entries, reuse, rows=torch.arange(context if nothing else 0, length, device=ids.device),
             begin=0 if nothing else self.check, choose=None if nothing else going, by_rank=self._says("mask") == "released",
             ahead=self.pipeline, last=cache.state["rows"],
         )  # fmt: skip
 
-    def _kept(self, layer: int, layers: int, context: int) -> int:
+    def _store(self, lab: LabModel, ids: Tensor, chunks: Sequence[int], reuse: Reuse) -> ChunkStore:
+        room = int(self.room * GIB)
+        if self.store != "cheapest":
+            return store_at(self.store, self.folder, room)
+        longest = max(range(len(chunks)), key=lambda i: chunks[i])
+        stretch = ids[:, sum(chunks[:longest]) :][:, : chunks[longest]]
+        counts = lab.counts.copy()
+        reuse.tier, store = cheapest_store(lab, self.folder, room, self.ratio, lambda: entry_of(lab, stretch))
+        lab.counts = counts
+        return store
+
+    def _kept(self, ratio: float, layer: int, layers: int, context: int) -> int:
         """Context tokens that go on at a layer; over all layers their mean share is `ratio`."""
-        share = self.ratio
+        share = ratio
         if self._says("filter") == "gradual":
-            first = min(1.0, self.ratio * (1 + self.taper))
-            share = first + 2 * (self.ratio - first) * (layer - self.check) / max(1, layers - 1 - self.check)
+            first = min(1.0, ratio * (1 + self.taper))
+            share = first + 2 * (ratio - first) * (layer - self.check) / max(1, layers - 1 - self.check)
         return int(context * share + 1e-9)
 
     def _error(self, lab: LabModel, ids: Tensor, entries: Sequence[Entry]) -> Tensor:

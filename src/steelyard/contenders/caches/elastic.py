@@ -27,7 +27,8 @@ class Elastic(Budget):
 
     start, protect: first and newest tokens that are neither merged nor anchors. distance: the slot that is emptied in
     generation: an index, or so many entries from the end of the compressed prompt.
-    merge: `mean` of an anchor and what is nearest to it; `pre-rope`, keys turned to one position before; `off`, dropped.
+    merge: `mean` of an anchor and what is nearest to it; `pre-rope`, keys turned to one position before; `values` (ours),
+    anchors keep their keys, and values are averaged by the attention they got; `off`, dropped.
     score: `frequency`, summed attention; `normalised` by how many queries see a key.
     prompt, generation: which policy is used in which stage. positions: of new tokens, `true` ones or their place in the
     compressed cache (as released). variant: `released` has the defects of the code (see the card).
@@ -35,7 +36,7 @@ class Elastic(Budget):
 
     protect: int = 1
     distance: int = -25
-    merge: Literal["mean", "pre-rope", "off"] = "mean"
+    merge: Literal["mean", "pre-rope", "values", "off"] = "mean"
     score: Literal["frequency", "normalised"] = "frequency"
     prompt: Literal["frequency", "distance"] = "frequency"
     generation: Literal["distance", "frequency"] = "distance"
@@ -114,7 +115,9 @@ class Elastic(Budget):
         ranked = scores.masked_fill(protected, float("-inf")).topk(count, dim=-1).indices
         anchors = ranked.sort(dim=-1).values
         places = torch.arange(layer.length, device=scores.device).expand(len(scores), -1)
-        joins = ~protected & (layer.positions[:, 0] >= 0)
+        joins = (~protected & (layer.positions[:, 0] >= 0)).to(layer.keys.dtype)
+        if self.merge == "values":
+            joins = joins * scores.clamp(min=0).to(joins.dtype)
         self._join(layer, attention, anchors, places, joins)
         kept = torch.cat([anchors, protected.nonzero()[:, 1].view(len(scores), -1)], dim=-1).sort(dim=-1).values
         self._keep(layer, kept)
@@ -135,20 +138,19 @@ class Elastic(Budget):
         layer.state["overlap"] = float(torch.isin(anchors, top).float().mean())
         dropped = (order <= drop).nonzero()[:, 0]
         places = torch.cat([anchors, dropped])[None]
-        self._join(layer, attention, anchors[None], places, torch.ones_like(places, dtype=torch.bool))
+        self._join(layer, attention, anchors[None], places, torch.ones_like(places, dtype=layer.keys.dtype))
         newest = torch.tensor([layer.length - 1], device=anchors.device)
         self._keep(layer, torch.cat([torch.arange(self.start, device=anchors.device), anchors, newest])[None])
 
     def _join(self, layer: LayerCache, attention: Attention, anchors: Tensor, places: Tensor, joins: Tensor) -> None:
-        """Put into each anchor (B, A) the mean of the places (B, p) that are nearest to it, itself among them, if they join."""
+        """Put into each anchor (B, A) the mean of the places (B, p) nearest to it, itself among them, weighed by joins (B, p)."""
         if self.merge == "off":
             return
         right = torch.searchsorted(anchors, places.contiguous()).clamp(max=anchors.shape[1] - 1)
         left = (right - 1).clamp(min=0)
         nearer = (places - anchors.gather(1, left)).abs() <= (anchors.gather(1, right) - places).abs()
         owner = torch.where(nearer, left, right)
-        weight = joins.to(layer.keys.dtype)
-        members = torch.zeros_like(anchors, dtype=weight.dtype).scatter_add(1, owner, weight).clamp(min=1)
+        members = torch.zeros_like(anchors, dtype=joins.dtype).scatter_add(1, owner, joins).clamp(min=1e-6)
         keys = layer.keys
         if self.merge == "pre-rope":
             at = layer.positions[:, 0]
@@ -156,11 +158,11 @@ class Elastic(Budget):
 
         def mean(x: Tensor) -> Tensor:
             wide = lambda index: index[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[3])  # noqa: E731
-            taken = x.gather(2, wide(places)) * weight[:, None, :, None]
+            taken = x.gather(2, wide(places)) * joins[:, None, :, None]
             sums = x.new_zeros(*x.shape[:2], anchors.shape[1], x.shape[3]).scatter_add(2, wide(owner), taken)
             return x.scatter(2, wide(anchors), sums / members[:, None, :, None])
 
-        layer.keys, layer.values = mean(keys), mean(layer.values)
+        layer.keys, layer.values = keys if self.merge == "values" else mean(keys), mean(layer.values)
         if self.merge == "pre-rope":
             layer.keys = rotate(layer.keys, rotations(attention.lab, layer.keys, at)[layer.index])
 

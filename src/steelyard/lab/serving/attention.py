@@ -81,13 +81,13 @@ def _compact(index: np.ndarray, device: torch.device) -> Tensor | slice:
 def attend(queries: Tensor, keys: Tensor, values: Tensor, parts: Sequence[Part], scale: float) -> Tensor:
     """(Q, T, D) queries of a step against the paged keys and values (H, slots, D) of a layer, to (T, Q * D).
 
-    Parts are merged by their log-sum-exp: o = (exp(l1 - l) o1 + exp(l2 - l) o2), l = log(exp l1 + exp l2).
+    Parts are merged by their log-sum-exp: o = (exp(l1 - l) o1 + exp(l2 - l) o2), l = log(exp l1 + exp l2), in fp32.
     """
     heads, count, size = queries.shape
     shared = keys.shape[0]
     grouped = queries.view(shared, heads // shared, count, size)
-    mixed = torch.zeros_like(grouped)
-    total = torch.full((*grouped.shape[:3], 1), float("-inf"), dtype=queries.dtype, device=queries.device)
+    mixed = torch.zeros_like(grouped, dtype=torch.float32)
+    total = torch.full((*grouped.shape[:3], 1), float("-inf"), device=queries.device)
     for part in parts:
         look = _each_its_own if isinstance(part.slots, Tensor) and part.slots.dim() == 2 else _all_alike
         out, weight = look(grouped[:, :, part.rows], keys[:, part.slots], values[:, part.slots], part.hidden, scale)
@@ -95,7 +95,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, parts: Sequence[Part],
         both = torch.logaddexp(before, weight)
         mixed[:, :, part.rows] = mixed[:, :, part.rows] * (before - both).exp() + out * (weight - both).exp()
         total[:, :, part.rows] = both
-    return mixed.permute(2, 0, 1, 3).reshape(count, heads * size)
+    return mixed.permute(2, 0, 1, 3).reshape(count, heads * size).to(queries.dtype)
 
 
 def _all_alike(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
@@ -104,19 +104,19 @@ def _all_alike(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, scale: fl
     Returns the output (H, g, r, D) and the log-sum-exp (H, g, r, 1) of the scores.
     """
     shared, group, rows, size = q.shape
-    scores = (q.reshape(shared, group * rows, size) @ k.transpose(1, 2)).view(shared, group, rows, -1) * scale
+    scores = (q.reshape(shared, group * rows, size) @ k.transpose(1, 2)).view(shared, group, rows, -1).float() * scale
     if hidden is not None:
         scores.masked_fill_(hidden, float("-inf"))
     weight = scores.logsumexp(-1, keepdim=True)
-    share = (scores - weight).exp_()
+    share = (scores - weight).exp_().to(v.dtype)
     return (share.view(shared, group * rows, -1) @ v).view(shared, group, rows, size), weight
 
 
 def _each_its_own(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
     """The same where each row has keys of its own, (H, r, n, D)."""
-    scores = (q.transpose(1, 2) @ k.transpose(2, 3)) * scale  # (H, r, g, n)
+    scores = (q.transpose(1, 2) @ k.transpose(2, 3)).float() * scale  # (H, r, g, n)
     if hidden is not None:
         scores.masked_fill_(hidden[:, None], float("-inf"))
     weight = scores.logsumexp(-1, keepdim=True)
-    out = (scores - weight).exp_() @ v
+    out = (scores - weight).exp_().to(v.dtype) @ v
     return out.transpose(1, 2), weight.transpose(1, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -123,11 +122,11 @@ class CacheFidelity:
 
     def _run(self, policy: CachePolicy, prompt: list[int], fed: list[int]) -> Run:
         session, before = Session(self.lab, policy), self.lab.counts.copy()
-        begin = time.perf_counter()
+        begin = self.lab.clock()
         session.prefill(prompt)
-        read = time.perf_counter()
+        read = self.lab.clock()
         logits = session.score(fed)
-        took = time.perf_counter() - read
+        took = self.lab.clock() - read
         figures = dict(policy.figures(session.cache))
         each = took / max(1, len(fed) - 1)
         return Run(logits, session.bytes, session.peak_bytes, self.lab.counts - before, read - begin, each, figures)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,7 +63,7 @@ class ChunkReuse:
     def lab(self) -> LabModel:
         """The open model."""
         if self.model == "tiny":
-            return tiny(DTYPES[self.dtype])
+            return tiny(DTYPES[self.dtype], self.device)
         return open_model(self.model, self.dtype, self.device)
 
     def cases(self, data: str | None) -> list[Case]:
@@ -101,11 +100,11 @@ class ChunkReuse:
         try:
             if key not in self._warmed:
                 self.warm(contender, case)
-            before, begin = self.lab.counts.copy(), time.perf_counter()
+            before, begin = self.lab.counts.copy(), self.lab.clock()
             session = Session(self.lab, contender)
             logits = session.prefill(prompt.ids, len(prompt.question), prompt.lengths)
             int(logits[-1].argmax())
-            taken = time.perf_counter() - begin
+            taken = self.lab.clock() - begin
             spent = self.lab.counts - before
             if key not in self._quality:
                 self._quality[key] = self._judge(contender, request, prompt)
@@ -120,6 +119,10 @@ class ChunkReuse:
             "tokens_reused": spent.tokens_reused, "token_layer_share": reuse.token_layers / (len(prompt.ids) * len(self.lab.layers)),
             "loaded_bytes": reuse.loaded_bytes, "stored_bytes": sum(held.values()),
         }  # fmt: skip
+        if reuse.ratio:
+            found["recompute_ratio"] = reuse.ratio
+        if reuse.tier:
+            found["storage_tier"] = reuse.tier
         if any(reuse.load_s):
             found |= {"load_time": sum(reuse.load_s), "wait_time": sum(reuse.wait_s), "pipeline_ratio": (sum(reuse.compute_s) + sum(reuse.wait_s)) / reuse.pipeline_s}  # fmt: skip
         return found | self._quality[key]

@@ -18,6 +18,7 @@ SEED = 66
 PEOPLE = ("Mira", "Anselm", "Odile", "Bruno", "Tamsin", "Rolf", "Ingrid", "Pavel", "Selma", "Otto", "Livia", "Casper")
 THINGS = ("lantern", "ledger", "compass", "kettle", "violin", "ladder", "mirror", "basket", "hammer", "blanket")
 PLACES = ("cellar", "attic", "stable", "chapel", "kitchen", "library", "garden", "harbour", "bakery", "mill")
+MOST = len(PEOPLE) * len(THINGS)  # facts
 ASIDES = ("It rained all morning.", "Nobody spoke of it again.", "The bells rang twice.", "The road was empty.")
 INTRODUCTION = "Read the passages and answer the question about them directly, within 5 words.\nPassages:\n"
 REMINDER = "\n\nAnswer the question about the passages directly, within 5 words.\nQuestion: "
@@ -69,9 +70,14 @@ def generate(count: int, passages: int, words: int) -> list[Request]:
     made = []
     for index in range(count):
         rng = random.Random(f"{SEED} {index}")
-        facts = rng.sample([(p, t) for p in PEOPLE for t in THINGS], min(120, passages * max(1, words // 11)))
+        facts = rng.sample([(p, t) for p in PEOPLE for t in THINGS], min(MOST, passages * max(1, words // 11)))
         told = [(p, t, rng.choice(PLACES)) for p, t in facts]
-        lines = [f"{p} put the {t} in the {place}. {rng.choice(ASIDES)}" for p, t, place in told]
+        # where there are not enough facts, more is said beside each: a fact has 7 words, an aside 4
+        asides = 1 if len(facts) < MOST else max(1, round((passages * words / MOST - 7) / 4))
+        lines = [
+            " ".join([f"{p} put the {t} in the {place}.", *(rng.choice(ASIDES) for _ in range(asides))])
+            for p, t, place in told
+        ]
         person, thing, place = rng.choice(told)
         asked = f"{REMINDER}{question_of(f'Where did {person} put the {thing}?')}\nAnswer:"
         texts = tuple(" ".join(lines[i::passages]) + "\n\n" for i in range(passages))

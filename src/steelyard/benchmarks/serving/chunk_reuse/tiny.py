@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from steelyard.lab import LabModel, from_model
+from steelyard.lab.opening import check_device
 
 SEED = 66
 SHARPER = 2.5  # weights are that much larger than usual, so that attention is far from uniform
@@ -26,8 +27,9 @@ class Bytes:
         return bytes(ids).decode(errors="replace")
 
 
-def tiny(dtype: torch.dtype = torch.float32) -> LabModel:
-    """Eight layers of width 64, seeded; one thread."""
+def tiny(dtype: torch.dtype = torch.float32, device: str = "cpu") -> LabModel:
+    """Eight layers of width 64, seeded; one thread. Raises MissingError where the device is not here."""
+    check_device(device)
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(SEED)
@@ -42,4 +44,4 @@ def tiny(dtype: torch.dtype = torch.float32) -> LabModel:
             for weight in layer.parameters():
                 if weight.dim() == 2:
                     weight.mul_(SHARPER)
-    return from_model(model.to(dtype), Bytes(), "tiny")
+    return from_model(model.to(device, dtype), Bytes(), "tiny")

@@ -15,6 +15,7 @@ from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Case, Status
 from steelyard.lab import CachePolicy, Session
+from steelyard.lab.opening import DTYPES, check_device
 from steelyard.lab.serving.figures import figures
 from steelyard.lab.serving.job import Job, Limits, Request
 
@@ -26,31 +27,38 @@ if TYPE_CHECKING:
 class OfflineBatching:
     """A contender has serve(job, machine); see lab.serving.
 
-    model: `tiny` (random, made on the spot) or `smollm2`. part: the machine takes 1/part of the tokens and requests that
-    vLLM takes in a step. seed: of the workloads. checked: requests of a case whose output is compared with that of the
-    request served alone.
+    model: `tiny` (random, made on the spot), or whatever the lab opens. lengths: of the workloads, `small` (auto for
+    tiny), `language` (for a small language model, auto for others) or `full` (those of the simulated benchmark). part: the
+    machine takes 1/part of the tokens and requests that vLLM takes in a step. seed: of the workloads. checked: requests of
+    a case whose output is compared with that of the request served alone. dtype, device: of the model.
     """
 
-    def __init__(self, model: str = "tiny", part: int = 8, seed: int = 0, checked: int = 16) -> None:
-        if model not in ("tiny", "smollm2"):
-            raise InputError(f"offline-batching: model is {model!r}.", "It may be 'tiny' or 'smollm2'.")
+    def __init__(
+        self, model: str = "tiny", part: int = 8, seed: int = 0, checked: int = 16, lengths: str = "auto",
+        dtype: str = "fp32", device: str = "cpu",
+    ) -> None:  # fmt: skip
+        if lengths not in ("auto", *workloads.LENGTHS) or dtype not in DTYPES:
+            raise InputError(f"offline-batching: lengths={lengths}, dtype={dtype}.", f"auto, {', '.join(workloads.LENGTHS)}; {', '.join(DTYPES)}.")  # fmt: skip
         if not 1 <= part <= loads.REQUESTS or checked < 1:
             raise InputError(f"offline-batching: part={part}, checked={checked}.", "1 <= part <= 256, checked >= 1.")
         self.model_name, self.part, self.seed, self.checked = model, part, seed, checked
+        self.dtype, self.device = dtype, device
+        self.lengths = lengths if lengths != "auto" else "small" if model == "tiny" else "language"
         self._ready: tuple[Load, Job, PrefixTree] | None = None
         self._alone: dict[bytes, list[int]] = {}
 
     def cases(self, data: str | None) -> Iterator[Case]:
         """Every workload shuffled with a quarter of the job's cache; the first one, and given data, also with more."""
+        check_device(self.device)
         if data is not None:
             for file in loads.files(data):
                 for capacity in (0.25, 0.0):
                     yield Load(file, False, capacity).case()
             return
-        own = workloads.at_small_length() if self.model_name == "tiny" else workloads.for_language_model()
+        own = workloads.LENGTHS[self.lengths]()
         for workload in own:
             yield Load(workload, True, 0.25).case()
-        if self.model_name == "tiny":
+        if self.lengths == "small":
             for capacity in (0.5, 0.0):
                 yield Load(own[0], True, capacity).case()
 
@@ -94,7 +102,7 @@ class OfflineBatching:
 
     @property
     def _model(self) -> Model:
-        return open_by_name(self.model_name)
+        return open_by_name(self.model_name, self.dtype, self.device)
 
     def _machine(self, limits: Limits) -> TorchMachine:
         from steelyard.lab.serving.engine import TorchMachine

@@ -1,4 +1,4 @@
-"""The models that timed cases run: a random one made on the spot, or SmolLM2."""
+"""The models that timed cases run: a random one made on the spot, or one that the lab opens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from steelyard.lab.opening import LabModel, from_model, open_model
+from steelyard.lab.opening import DTYPES, LabModel, check_device, from_model, open_model
 
 VOCABULARY = 1024
 
@@ -28,12 +28,13 @@ class Model:
 
 
 @cache
-def open_by_name(name: str) -> Model:
+def open_by_name(name: str, dtype: str = "fp32", device: str = "cpu") -> Model:
     """`tiny`: a Llama of 2 layers, 128 wide, with random weights large enough that its attention and its answers depend
-    on the whole prompt. Else a model of `steelyard models`, in fp32, so that every order of batches gives the same tokens.
+    on the whole prompt. Else whatever the lab opens. In fp32 every order of batches gives the same tokens.
     """
+    check_device(device)
     if name != "tiny":
-        return Model(open_model(name))
+        return Model(open_model(name, dtype, device))
     import torch
     import transformers
 
@@ -48,4 +49,4 @@ def open_by_name(name: str) -> Model:
         for name_, weight in model.named_parameters():
             if weight.dim() == 2 and "embed" not in name_:
                 weight.mul_(6)
-    return Model(from_model(model, name="tiny"))
+    return Model(from_model(model.to(device, DTYPES[dtype]), name="tiny"))

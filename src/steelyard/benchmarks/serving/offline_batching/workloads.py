@@ -66,6 +66,9 @@ def for_language_model() -> tuple[Workload, ...]:
     )
 
 
+LENGTHS = {"small": at_small_length, "language": for_language_model, "full": at_full_length}
+
+
 def make(workload: Workload, *, vocabulary: int, shuffled: bool, seed: int) -> list[Request]:
     """Its requests with random tokens below `vocabulary`, in an order of arrival: shuffled, or group after group.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,7 +40,7 @@ def converse(
     heard: list[Heard] = []
     session = Session(lab, policy)
     for index, question in enumerate(said.questions):
-        before, begin = lab.counts.copy(), time.perf_counter()
+        before, begin = lab.counts.copy(), lab.clock()
         if mode == "multi-request":
             if index == 0:
                 session.prefill(said.first)
@@ -53,9 +52,9 @@ def converse(
                 session.prefill([*said.first, *question], question=len(question))
             else:
                 session.extend([*(said.answers[index - 1] if golden else heard[-1].output), *said.ends, *question])
-        held, asked = turn.bytes, time.perf_counter()
+        held, asked = turn.bytes, lab.clock()
         output = turn.copy().generate(most[index], lab.stop_ids)
-        spent, answered = lab.counts - before, time.perf_counter()
+        spent, answered = lab.counts - before, lab.clock()
         logits = turn.copy().score(said.answers[index])
         heard.append(Heard(output, logits, spent, held, asked - begin, answered - asked))
     return heard
