@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _WHERE = {
-    "Figures": "figures", "Inference": "steps", "Operator": "operators", "Place": "nursery", "Server": "online", "Training": "steps",
+    "Figures": "figures", "Inference": "steps", "Operator": "operators", "Place": "forking", "Server": "online", "Training": "steps",
     "Work": "work", "open_for": "work", "operator": "operators", "rows_of": "steps",
 }  # fmt: skip
 

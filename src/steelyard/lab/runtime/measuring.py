@@ -16,7 +16,7 @@ import torch
 from steelyard.core.words import Kind
 from steelyard.lab.runtime.figures import Costs, Figures
 from steelyard.lab.runtime.flops import intensity, model_flops
-from steelyard.lab.runtime.nursery import Place
+from steelyard.lab.runtime.forking import Place
 from steelyard.lab.runtime.operators import Operator
 from steelyard.lab.runtime.roof import Roof, measure_roof, synchroniser
 from steelyard.lab.runtime.steps import Inference, Training
