@@ -116,7 +116,7 @@ def test_a_step_and_its_parts_come_from_the_same_processes():
 
 
 def test_what_does_not_fit_into_memory_is_a_failed_row():
-    bench = LLMRuntime(memory=48)
+    bench = LLMRuntime(memory=8)
     out = bench.measure(contender("pytorch"), case_of(bench, "pretrain-2x128/step"), 0)
     assert out.status is Status.FAILED
     assert "out of memory" in out.error
@@ -164,7 +164,7 @@ def test_a_runtime_of_ones_own_is_a_file(tmp_path):
     out = bench.measure(contender(f"{file}:Plain[rate=0.2]"), case_of(bench, "finetune-4x64/step"), 0)
     assert out.status is Status.OK, out.error
     assert out.metrics["optimiser_bytes"] == 0
-    assert out.metrics["last_loss"] < out.metrics["first_loss"]
+    assert out.metrics["loss_deviation"] < 1e-3
 
 
 def test_requests_are_served_from_a_trace(tmp_path):
@@ -202,10 +202,26 @@ def test_operators_are_replayed():
     assert out.metrics["bytes_moved"] == 2 * 256 * 192 * 4
 
 
-def test_the_largest_batch_that_fits():
-    bench = LLMRuntime(phase="batch", room=64)
-    small = bench.measure(contender("pytorch"), case_of(bench, "pretrain-2x128/batch"), 0).metrics["largest_batch"]
-    bench.room = 8
-    assert (
-        bench.measure(contender("pytorch"), case_of(bench, "pretrain-2x128/batch"), 0).metrics["largest_batch"] < small
-    )
+def test_the_largest_batch_that_fits(tmp_path):
+    file = tmp_path / "narrow.py"
+    file.write_text(textwrap.dedent("""
+        from dataclasses import dataclass
+
+
+        @dataclass(frozen=True)
+        class Narrow:
+            rows: int = 5
+
+            def open(self, work, place):
+                if work.batch > self.rows:
+                    raise MemoryError("no room")
+                return self
+
+            def step(self):
+                return 0.0
+    """))  # fmt: skip
+    bench = LLMRuntime(phase="batch")
+    case = case_of(bench, "pretrain-2x128/batch")
+    for rows in (0, 5, 1000):
+        out = bench.measure(contender(f"{file}:Narrow[rows={rows}]"), case, 0)
+        assert out.metrics == {"largest_batch": min(rows, 64)}

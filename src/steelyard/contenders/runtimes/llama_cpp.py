@@ -15,7 +15,7 @@ from steelyard.catalog.models import find_model, path_of
 from steelyard.core.contender import contender
 from steelyard.core.errors import MissingError
 from steelyard.lab import runtime
-from steelyard.lab.runtime.online import reply
+from steelyard.lab.runtime.traces import reply
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of our loopback
 

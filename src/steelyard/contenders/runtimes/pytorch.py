@@ -71,9 +71,10 @@ class PyTorch:
         device = torch.device(f"cuda:{place.rank}" if self.device == "cuda" else "cpu")
         if device.type == "cuda" and not torch.cuda.is_available():
             raise MissingError("this machine has no GPU that PyTorch can use.", "Leave device out: cpu.")
-        dtype = self.torch_dtype
+        dtype = torch.float32 if self.dtype == "autocast" else self.arithmetic
         if work.phase == "operator":
             return runtime.operator(work, dtype, device)
+        self._one_kernel()
         model = runtime.open_for(work, "eager" if self.attention == "eager" else "sdpa", dtype)
         if self.weights != "plain" and work.trains:
             from steelyard.contenders.runtimes.packed import pack
@@ -96,11 +97,13 @@ class PyTorch:
         return runtime.Training(model, self._optimise(model, device), ids, labels, self.accumulate, place.ranks, around)
 
     @property
-    def torch_dtype(self) -> Any:
-        """Of weights, or of operators alone."""
+    def arithmetic(self) -> Any:
+        """What matrices are multiplied in (a dtype of torch): the machine's peak is measured in it."""
         import torch
 
-        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.dtype, torch.float32)
+        return {"bf16": torch.bfloat16, "autocast": torch.bfloat16, "fp16": torch.float16}.get(
+            self.dtype, torch.float32
+        )
 
     def _check(self, work: Any) -> None:
         rows = work.batch // self.ranks
@@ -126,14 +129,18 @@ class PyTorch:
             raise InputError(f"pytorch: rank is {self.rank}.", "It is 1 at least.")
 
     def _around(self, device: str) -> AbstractContextManager[Any]:
-        """Entered around each pass: autocast, or one kernel of attention and no other one."""
+        """Entered around each forward pass."""
         import torch
+
+        return torch.autocast(device, torch.bfloat16) if self.dtype == "autocast" else nullcontext()
+
+    def _one_kernel(self) -> None:
+        """One kernel of attention and no other one, as long as this process lives: backward passes recompute with it, too."""
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
-        if self.dtype == "autocast":
-            return torch.autocast(device, torch.bfloat16)
         kernels = {"flash": "FLASH_ATTENTION", "efficient": "EFFICIENT_ATTENTION", "math": "MATH"}
-        return sdpa_kernel(getattr(SDPBackend, kernels[self.attention])) if self.attention in kernels else nullcontext()
+        if self.attention in kernels:
+            sdpa_kernel(getattr(SDPBackend, kernels[self.attention])).__enter__()
 
     def _for_inference(self, model: Any) -> Any:
         import torch

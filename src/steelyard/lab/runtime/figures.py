@@ -37,8 +37,6 @@ class Figures:
     roof: Roof | None = None
     counted: int = 0
     trained: int = 0
-    backend: str = ""
-    said: list[list[int]] | None = None
     replies: list[Reply] = field(default_factory=list)
     operator: tuple[int, int] | None = None
 

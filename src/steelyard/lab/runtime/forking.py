@@ -53,8 +53,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Order:
-    """What the nursery is asked for. call: the name of a function and pickled arguments. cpus: of each rank. memory: bytes of address
-    space that each process may add; None for no limit. modules: name -> file of modules that cannot be imported by name."""
+    """What the nursery is asked for.
+
+    call: the name of a function and its arguments, pickled. cpus: of each rank. memory: bytes of address space that each
+    process may add, None for no limit. modules: name -> file of modules that cannot be imported by name.
+    """
 
     call: bytes
     cpus: Sequence[Sequence[int]]
@@ -98,8 +101,8 @@ def _raise(order: Order) -> Any:
             os.close(write)
             pipes[read] = rank
             pids.append(pid)
-        said: dict[int, bytes] = {}
-        trouble = _listen(pipes, said, time.monotonic() + order.timeout_s, ranks)
+        said: dict[int, tuple[str, Any]] = {}
+        trouble = _listen(pipes, said, time.monotonic() + order.timeout_s)
         for fd in pipes:
             os.close(fd)
         codes = _end(pids, trouble)
@@ -107,29 +110,26 @@ def _raise(order: Order) -> Any:
         tail = log.read().decode(errors="replace")[-TAIL:]
     if trouble == "late":
         return DiedError(Status.TIMEOUT, f"no result within {order.timeout_s:g} s", tail)
-    answers = []
-    # first those who say what happened, then those who died, at last those who were ended because of them
-    for rank in sorted(range(ranks), key=lambda r: (r not in said, codes[r] is None)):
+    # first those that died, then those that say what happened, at last those that were ended because of them
+    for rank in sorted(range(ranks), key=lambda r: (r in said or codes[r] is None, r not in said)):
         who = f"rank {rank}: " if ranks > 1 else ""
         if rank not in said:
             return DiedError(Status.FAILED, f"{who}the process ended with {_named(codes[rank])}", tail)
-        kind, value = pickle.loads(said[rank])
-        if kind == "ok":
-            answers.append((rank, value))
-        elif kind == "raised":
+        kind, value = said[rank]
+        if kind == "raised":
             return value
-        else:
+        if kind != "ok":
             return DiedError(Status.FAILED, f"{who}{kind}", f"{tail}\n{value}".strip())
-    return [value for _, value in sorted(answers, key=lambda pair: pair[0])]
+    return [said[rank][1] for rank in range(ranks)]
 
 
-def _listen(pipes: dict[int, int], said: dict[int, bytes], deadline: float, ranks: int) -> str:
+def _listen(pipes: dict[int, int], said: dict[int, tuple[str, Any]], deadline: float) -> str:
     """Fill `said` by rank. Returns "" when all have spoken, "late" at the deadline, "failed" when one has failed."""
     poll = select.poll()
     for fd in pipes:
         poll.register(fd, select.POLLIN)
     heard = dict.fromkeys(pipes, b"")
-    while len(said) < ranks:
+    while len(said) < len(pipes):
         left = deadline - time.monotonic()
         ready = poll.poll(max(0.0, left) * 1000)
         if not ready:
@@ -140,10 +140,11 @@ def _listen(pipes: dict[int, int], said: dict[int, bytes], deadline: float, rank
             if part:
                 continue
             poll.unregister(fd)
-            if not heard[fd]:
+            try:
+                said[pipes[fd]] = pickle.loads(heard[fd])
+            except Exception:  # it ended before it had said all, or anything
                 return "failed"
-            said[pipes[fd]] = heard[fd]
-            if pickle.loads(heard[fd])[0] != "ok":
+            if said[pipes[fd]][0] != "ok":
                 return "failed"
     return ""
 

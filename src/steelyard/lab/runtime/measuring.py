@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from steelyard.core.words import Kind
+from steelyard.core.words import Kind, Status
 from steelyard.lab.runtime.figures import Costs, Figures
 from steelyard.lab.runtime.flops import intensity, model_flops
 from steelyard.lab.runtime.forking import Place
@@ -40,31 +40,29 @@ def measure(place: Place, runtime: Any, work: Work, seconds: float, apart: bool)
     torch.set_num_threads(place.threads)
     with _together(place):
         found = Figures(counted=work.counted)
-        found.backend = memory.reset_peak()
+        memory.reset_peak()
         before = memory.current()
         began = time.perf_counter()
         running = runtime.open(work, place)
         found.open_s = time.perf_counter() - began
-        found.bytes["open_peak"] = _peak(getattr(running, "device", torch.device("cpu")), before)
+        device = getattr(running, "device", torch.device("cpu"))
+        dtype = getattr(runtime, "arithmetic", torch.float32)
+        found.bytes["open_peak"] = _peak(device, before)
         _forget_peak()
         if work.trace is not None:
             found.replies = _serve(running, work.trace)
-            found.step_s = [max((r.last for r in found.replies if r.last == r.last), default=work.patience)]
-            found.bytes["peak"] = _peak(torch.device("cpu"), before)
-            return found
-        device = getattr(running, "device", torch.device("cpu"))
-        _time(found, running, device, seconds, place)
+            found.step_s = [max((r.last for r in found.replies if r.status is Status.OK), default=math.nan)]
+        else:
+            _time(found, running, device, seconds, place)
         found.bytes["peak"] = _peak(device, before)
         if isinstance(running, Operator):
             found.operator = running.flops, running.bytes
-            found.roof = _roof(device, getattr(runtime, "torch_dtype", torch.float32))
+            found.roof = _roof(device, dtype)
         if isinstance(running, Training | Inference):
             _account(found, running, work)
             if apart:
                 _take_apart(found, running, device, place)
-                found.roof = _roof(device, _dtype(running))
-        if isinstance(running, Inference) and running.said is not None:
-            found.said = running.said.tolist()
+                found.roof = _roof(device, dtype)
         return found
 
 
@@ -170,10 +168,6 @@ def _peak(device: torch.device, before: int) -> float:
     return float(max(0, memory.peak_so_far() - before))
 
 
-def _dtype(running: Training | Inference) -> torch.dtype:
-    return next(p.dtype for p in running.model.parameters() if p.is_floating_point())
-
-
 def _account(found: Figures, running: Training | Inference, work: Work) -> None:
     """What is known without a step: parameters, their bytes, what the model needs."""
     parameters = [*running.model.parameters()]
@@ -256,19 +250,19 @@ def _operators(found: Figures, running: Training | Inference, device: torch.devi
     runs = []
     for _ in range(times):
         ticking = OperatorClock(synchroniser(device), device)
+        read: list[float] = []
+
+        def note(part: str, ticking: OperatorClock = ticking, read: list[float] = read) -> None:
+            if part in ("optimiser", ""):
+                read.append(ticking.other)
+
         tracer = Tracer(running.model, lambda ticking=ticking: ticking.gemm)
-        other: list[float] = []
-        told(
-            tracer,
-            lambda part, ticking=ticking, other=other: (
-                other.append(ticking.other) if part in ("optimiser", "") else None
-            ),
-        )
+        told(tracer, note)
         costs = traced(tracer, ticking)
-        runs.append((sum(v for (_, direction), v in costs.items() if direction != "optimiser"), other[0], costs))
+        runs.append((sum(v for (_, direction), v in costs.items() if direction != "optimiser"), read[0], costs))
     runs.sort(key=lambda run: run[0])
-    found.gemm = runs[times // 2][2]
-    found.operators = {"gemm": runs[times // 2][0], "other": median(run[1] for run in runs)}
+    gemm, _, found.gemm = runs[times // 2]
+    found.operators = {"gemm": gemm, "other": median(other for _, other, _ in runs)}
 
 
 def told(tracer: Tracer, also: Callable[[str], Any]) -> None:

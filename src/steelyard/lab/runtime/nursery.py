@@ -83,7 +83,9 @@ class _Nursery:
         if not self.connection.poll(START_S):
             self.stop()
             raise DiedError(Status.TIMEOUT, f"PyTorch was not loaded within {START_S:g} s")
-        self._take()
+        if isinstance(lacking := self._take(), MissingError):
+            self.stop()
+            raise lacking
 
     def ask(self, order: Order) -> Any:
         try:
@@ -103,9 +105,6 @@ class _Nursery:
             raise DiedError(
                 Status.FAILED, f"the process that starts others ended (code {self.child.returncode})"
             ) from None
-        if isinstance(reply, MissingError):
-            self.stop()
-            raise reply
         return reply
 
     @property

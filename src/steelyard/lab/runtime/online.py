@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from steelyard.core.words import Status
 from steelyard.lab.opening import LabModel
-from steelyard.lab.runtime.traces import Reply, Request, Trace
+from steelyard.lab.runtime.traces import Reply, Trace, reply
 from steelyard.lab.serving.batching import Work, run_of
 from steelyard.lab.serving.engine import TorchMachine
 from steelyard.lab.serving.job import Job, Limits
@@ -63,6 +62,10 @@ class Server:
     slots: int
     patience: float
 
+    @property
+    def device(self) -> Any:
+        return self.lab.device
+
     def serve(self, trace: Trace) -> list[Reply]:
         """Decoding goes before prompts, which are computed in chunks; no request is ever stopped, for all of them fit."""
         requests = tuple(
@@ -96,13 +99,6 @@ class Server:
                     books.end(run, finished=True)
                     waiting += (run_of(n, job) for n in clients.answered())
         return [reply(r, clients.due.get(n, r.due), first.get(n), last.get(n)) for n, r in enumerate(trace.requests)]
-
-
-def reply(request: Request, due: float, first: float | None, last: float | None) -> Reply:
-    """The reply to a request, `timeout` where its last token never came."""
-    if first is None or last is None:
-        return Reply(request.id, due, first or math.nan, math.nan, 0, Status.TIMEOUT)
-    return Reply(request.id, due, first, last, request.new)
 
 
 def _schedule(waiting: deque[Run], running: list[Run], books: HashedBlocks, limits: Limits) -> list[Work]:

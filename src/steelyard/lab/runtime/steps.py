@@ -26,7 +26,7 @@ class Training:
 
     optimiser: step(), zero_grad(), and `state` (parameter -> name -> tensor). ids, labels: (rows, tokens).
     accumulate: micro-batches of a step. ranks: processes that share the batch; gradients are averaged over them.
-    around: entered around each forward and backward pass (autocast, a choice of kernel).
+    around: entered around each forward pass (autocast).
     """
 
     model: Any
@@ -37,6 +37,10 @@ class Training:
     ranks: int = 1
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
     counted: Tensor = field(init=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.ids.device
 
     def __post_init__(self) -> None:
         self.counted = (self.labels != IGNORED).sum()
@@ -76,6 +80,11 @@ class Inference:
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
     said: Tensor | None = None
     _cache: Any = None
+    _first: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self.ids.device
 
     @torch.no_grad()
     def step(self, mark: Mark = unmarked) -> float:

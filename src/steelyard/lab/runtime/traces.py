@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +54,13 @@ class Reply:
     last: float
     new: int
     status: Status = Status.OK
+
+
+def reply(request: Request, due: float, first: float | None, last: float | None) -> Reply:
+    """The reply to a request, `timeout` where its last token never came."""
+    if first is None or last is None:
+        return Reply(request.id, due, first or math.nan, math.nan, 0, Status.TIMEOUT)
+    return Reply(request.id, due, first, last, request.new)
 
 
 def closed(clients: int, count: int, prompt: int, new: int, seed: int) -> Trace:
