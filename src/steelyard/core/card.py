@@ -115,7 +115,7 @@ class Card(_Strict):
     family: str = ""
     interface: Literal[
         "generator", "kernel", "engine", "cache", "transform", "learner", "estimator", "translator", "solver", "analysis",
-        "model", "imported",
+        "model", "runtime", "imported",
     ]  # fmt: skip
     entry: Annotated[str, Field(pattern=r"^([\w.]+:\w+)?$")] = ""
     paper: Paper | None = None

@@ -89,6 +89,19 @@ class Engine(Protocol):
     def serve(self, job: Any, machine: Any) -> Any: ...
 
 
+@runtime_checkable
+class Runtime(Protocol):
+    """A way to train and to run a language model, opened in each of `ranks` new processes and stepped there.
+
+    `steelyard.lab.runtime` has the works, the places, and what most runtimes give back.
+    """
+
+    @property
+    def ranks(self) -> int: ...
+
+    def open(self, work: Any, place: Any) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """`replay:NAME`: what was published under this name in the benchmark's data, scored again beside what runs here.

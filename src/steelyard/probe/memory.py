@@ -47,6 +47,22 @@ def current() -> int:
     return _status("VmRSS")
 
 
+def peak_so_far() -> int:
+    """The most that was resident since the process began, or since `reset_peak` (bytes)."""
+    return _status("VmHWM")
+
+
+def reset_peak() -> str:
+    """Forget the peak so far, which may be that of the process this one was forked from; the backend, as `Peak` names it."""
+    with suppress(OSError, AttributeError):  # a C library without it
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed and kept would be used again, and not be seen
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        return "VmHWM, reset"
+    except OSError:
+        return "VmHWM"
+
+
 def _status(field: str) -> int:
     try:
         text = Path("/proc/self/status").read_text()
@@ -86,16 +102,10 @@ def peak(call: Callable[[], Any]) -> Peak:
 
 def _measured(call: Callable[[], Any]) -> bytes:
     try:
-        with suppress(OSError, AttributeError):  # a C library without it
-            ctypes.CDLL(None).malloc_trim(0)  # what the parent freed and kept would be used again, and not be seen
-        try:
-            Path("/proc/self/clear_refs").write_text("5")  # the peak so far was the parent's: forget it
-            backend = "VmHWM, reset"
-        except OSError:
-            backend = "VmHWM"
-        before = _status("VmRSS")
+        backend = reset_peak()
+        before = current()
         call()
-        return pickle.dumps((before, _status("VmHWM"), backend))
+        return pickle.dumps((before, peak_so_far(), backend))
     except Exception as error:
         try:
             return pickle.dumps(error)

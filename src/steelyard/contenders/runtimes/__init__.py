@@ -1,0 +1,1 @@
+"""Ways to train and to run a language model, and the techniques they switch on."""
