@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, ClassVar, Literal
 
@@ -53,7 +54,10 @@ class KVPrediction(CachePolicy):
     weights: str = ""
 
     identity: ClassVar[Mapping[str, Any]] = {"auxiliary": BASE, "maps": "identity"}
-    depends_on: ClassVar[tuple[Any, ...]] = (prediction, auxiliaries, trainings)
+
+    @property
+    def depends_on(self) -> tuple[Any, ...]:
+        return (prediction, auxiliaries, trainings, *([Path(self.weights)] if Path(self.weights).is_file() else []))
 
     def fit(self, lab: LabModel, training: Training) -> Fitted:
         """Auxiliary and maps, learnt. Raises InputError for another vocabulary or a map that does not fit."""

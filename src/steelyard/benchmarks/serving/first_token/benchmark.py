@@ -10,22 +10,13 @@ from typing import Any
 
 from torch import Tensor
 
-from steelyard.benchmarks.serving.first_token import tiny, trivia
-from steelyard.benchmarks.serving.first_token.records import (
-    DEFAULTS,
-    Record,
-    facts,
-    lookups,
-    read,
-    recall_batch,
-    split,
-    text_training,
-    windows,
-)  # fmt: skip
+from steelyard.benchmarks.serving.first_token import records, tiny, trivia
+from steelyard.benchmarks.serving.first_token.records import DEFAULTS, Record
+from steelyard.core.contender import source_hash
 from steelyard.core.errors import InputError, MissingError, SteelyardError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Case, Status
-from steelyard.lab import CachePolicy, KVCache, LabModel, Session, open_model, texts
+from steelyard.lab import CachePolicy, KVCache, LabModel, Session, open_model, recall, recall_training, texts
 from steelyard.lab.fidelity import kl_divergence, mean_log_probability, top1_agreement
 from steelyard.lab.opening import DTYPES
 from steelyard.lab.training import Fitted, Training
@@ -87,23 +78,21 @@ class FirstToken:
     def cases(self, data: str | None) -> list[Case]:
         """One case a record; windows of a document are a group."""
         self.notes = []
-        records: list[Record] = []
         own = self.model in ("tiny", "recall")
         if data is not None and own:
             raise InputError(f"the model {self.model} does not speak the language of {data}.", "Add -o model=smollm2.")
         if own:
-            records = (facts if self.model == "tiny" else lookups)(self.lab, self.count, self.length)
+            found = (records.facts if self.model == "tiny" else records.lookups)(self.lab, self.count, self.length)
         else:
-            documents = texts.topics()
+            documents, found = {}, []
             if data is not None:
-                brought, records, self.notes = read(self.lab, data, self.count, self.more)
-                documents = brought if brought else documents
-            self._learn, held = split(documents)
-            records = records or windows(self.lab, held, self.count, self.length, self.more)
+                documents, found, self.notes = records.read(self.lab, data, self.count, self.more)
+            self._learn, held = records.split(documents or texts.topics())
+            found = found or records.windows(self.lab, held, self.count, self.length, self.more)
         room = self.lab.context
-        kept = [r for r in records if len(r.prompt) + max(len(r.fed), trivia.MOST if r.aliases else 0) <= room]
+        kept = [r for r in found if len(r.prompt) + max(len(r.fed), trivia.MOST if r.aliases else 0) <= room]
         self.notes += [
-            f"{r.id} is left out: it does not fit the model's {room} tokens." for r in records if r not in kept
+            f"{r.id} is left out: it does not fit the model's {room} tokens." for r in found if r not in kept
         ]
         if not kept:
             raise InputError(f"no text of {self.length + self.more} tokens is there.", "Ask for a smaller length.")
@@ -113,10 +102,16 @@ class FirstToken:
         """What every contender may learn from: the same batches in the same order."""
         if self.model == "tiny":
             family = {name: lambda name=name: tiny.member(name) for name in tiny.FAMILY if name != "base"}
-            return Training("facts", tiny.batch, self.steps, self.rate, seed, family)
+            return Training(f"facts {source_hash(tiny)}", tiny.batch, self.steps, self.rate, seed, family)
         if self.model == "recall":
-            return Training("recall", recall_batch, self.steps, self.rate, seed)
-        return text_training(self.lab, self._learn, self.length, self.steps, self.rate, seed)
+            return Training(
+                f"recall {source_hash(recall, recall_training, records)}",
+                records.recall_batch,
+                self.steps,
+                self.rate,
+                seed,
+            )
+        return records.text_training(self.lab, self._learn, self.length, self.steps, self.rate, seed)
 
     def fitted(self, contender: CachePolicy, seed: int) -> Fitted:
         """What the contender has learnt with that seed, from an earlier run where there was one."""

@@ -174,7 +174,8 @@ def _rows(file: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     text = (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode()
     if file.suffix == ".json":
         whole = json.loads(text)
-        yield from enumerate(whole if isinstance(whole, list) else whole.get("Data", [whole]), 1)
+        rows = whole if isinstance(whole, list) else whole.get("Data", [whole])  # as TriviaQA is distributed
+        yield from enumerate([{key.lower(): value for key, value in row.items()} for row in rows], 1)
         return
     for number, line in enumerate(text.splitlines(), 1):
         try:

@@ -23,7 +23,7 @@ from steelyard.lab.training import IGNORED, Batch, Training, cross_entropy, trai
 
 SEED = 21
 KINDS, SUBJECTS, RELATIONS, OBJECTS, WORDS = "abcd", 16, 4, 32, 64
-LENGTH, ASKED, ROWS = 64, 16, 8  # tokens of a context; questions about it; contexts in a batch
+SHORTEST, LENGTH, ASKED, ROWS = 8, 64, 16, 8  # tokens of a context; questions about it; contexts in a batch
 STEPS, RATE = 400, 3e-3
 FAMILY = {"base": (8, 64), "small-4": (4, 32), "small-2": (2, 32)}  # layers, width
 
@@ -70,12 +70,13 @@ def facts() -> Facts:
 def batch(seed: int, step: int) -> Batch:
     """Contexts of one length; labels are answers only."""
     rng = random.Random(f"{SEED} {seed} {step}")
+    length = rng.randint(SHORTEST, LENGTH)
     rows, labels = [], []
     for _ in range(ROWS):
-        words, questions = document(rng, LENGTH, ASKED)
+        words, questions = document(rng, length, ASKED)
         said = [word for question, answer in questions for word in (question, answer, ";")]
         rows.append(facts()(" ".join([*words, *said]))["input_ids"])
-        labels.append([IGNORED] * LENGTH + [facts().ids[w] if w[0] == "o" else IGNORED for w in said])
+        labels.append([IGNORED] * length + [facts().ids[w] if w[0] == "o" else IGNORED for w in said])
     ids = torch.tensor(rows)
     return Batch(ids, torch.tensor(labels), torch.ones_like(ids, dtype=torch.bool))
 

@@ -28,7 +28,8 @@ def question(name: str, row: Mapping[str, Any]) -> Question:
     answer = row["answer"]
     if isinstance(answer, str):
         return Question(name, str(row["question"]), (answer,))
-    if not isinstance(answer, Mapping) or not isinstance(answer.get("value"), str):
+    answer = {key.lower(): value for key, value in answer.items()} if isinstance(answer, Mapping) else {}
+    if not isinstance(answer.get("value"), str):
         raise InputError(f"{name}: its answer has no value.", 'Write "answer": {"value": "...", "aliases": [...]}.')
     aliases = tuple(dict.fromkeys([answer["value"], *map(str, answer.get("aliases", ()))]))
     return Question(name, str(row["question"]), aliases)
