@@ -42,6 +42,9 @@ class Batch:
     def tokens(self) -> int:
         return int(self.real.sum())
 
+    def to(self, device: torch.device) -> Batch:
+        return Batch(self.ids.to(device), self.labels.to(device), self.real.to(device))
+
 
 @dataclass(frozen=True)
 class Training:
@@ -108,7 +111,7 @@ def train(
     """
     place = kept_at(training, *depends)
     if place.is_file():
-        saved = torch.load(place, weights_only=True)
+        saved = torch.load(place, map_location="cpu", weights_only=True)
     else:
         saved = _run(name, parts, loss, training, place.with_suffix(".part"), first, start)
         write(place, saved)
@@ -151,7 +154,7 @@ def _run(
     optimiser = torch.optim.AdamW(groups, lr=training.rate, betas=BETAS, eps=EPS)
     done, tokens, spent, last = first, 0, 0.0, float("nan")
     if part.is_file():
-        saved = torch.load(part, weights_only=True)
+        saved = torch.load(part, map_location="cpu", weights_only=True)
         parts.load_state_dict(saved["parts"])
         optimiser.load_state_dict(saved["optimiser"])
         done, tokens, spent = saved["done"], saved["tokens"], saved["seconds"]

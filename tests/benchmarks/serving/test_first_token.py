@@ -53,7 +53,6 @@ def measured(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("platformdirs.user_cache_path", lambda *_: tmp_path_factory.mktemp("cache"))
         patch.setattr(tiny, "STEPS", 2)
-        tiny.member.cache_clear()
         bench = FirstToken(count=1, steps=4)
         case = bench.cases(None)[0]
         names = [
@@ -67,7 +66,6 @@ def measured(tmp_path_factory):
             bench.warm(contender, case)
             found[name] = bench.measure(contender, case, 0)
         yield found, case, bench
-        tiny.member.cache_clear()
 
 
 def test_the_whole_base_is_the_ceiling_of_fidelity_and_one_in_cost(measured):
@@ -242,12 +240,12 @@ def test_documents_are_learnt_from_or_measured_whole():
     found = records.windows(lab, held, 9, 6, 2)
     assert found[0].prompt + found[0].fed == lab.encode("abcdefgh")
     assert {r.group for r in found} == {"0", "4", "8"}
-    batch = records.text_training(lab, learn, 8, 3, 1e-3, 0).batch(1)
+    batch = records.text_batches(lab, learn, 8)[1](0, 1)
     assert batch.ids.shape == (records.WINDOWS, 8)
     with pytest.raises(InputError, match="one document"):
         records.split({"a": "b"})
     with pytest.raises(InputError, match="has 999 tokens"):
-        records.text_training(lab, learn, 999, 3, 1e-3, 0)
+        records.text_batches(lab, learn, 999)
 
 
 @pytest.mark.parametrize("wrong", [{"dtype": "fp8"}, {"count": 0}, {"seeds": 0}, {"rate": -1.0}, {"steps": -2}])

@@ -94,7 +94,7 @@ class KVPrediction(CachePolicy):
             maps.be_identity()
         elif self.weights:
             try:
-                saved = torch.load(self.weights, weights_only=True)["parts"]
+                saved = torch.load(self.weights, map_location="cpu", weights_only=True)["parts"]
                 nn.ModuleDict({"auxiliary": auxiliary.model, "maps": maps}).load_state_dict(saved)
             except (OSError, RuntimeError, KeyError, UnpicklingError) as error:
                 raise InputError(f"{self.weights} does not fit auxiliary={self.auxiliary}: {error}.", "Name the file that was kept, and the options it was trained with.") from error  # fmt: skip

@@ -72,7 +72,7 @@ class FirstToken:
         """The base model."""
         if self.model == "tiny":
             member = tiny.member("base")
-            return replace(member, model=member.model.to(DTYPES[self.dtype]))
+            return replace(member, model=member.model.to(self.device, DTYPES[self.dtype]))
         return open_model(self.model, self.dtype, self.device)
 
     def cases(self, data: str | None) -> list[Case]:
@@ -101,17 +101,12 @@ class FirstToken:
     def training(self, seed: int) -> Training:
         """What every contender may learn from: the same batches in the same order."""
         if self.model == "tiny":
-            family = {name: lambda name=name: tiny.member(name) for name in tiny.FAMILY if name != "base"}
-            return Training(f"facts {source_hash(tiny)}", tiny.batch, self.steps, self.rate, seed, family)
-        if self.model == "recall":
-            return Training(
-                f"recall {source_hash(recall, recall_training, records)}",
-                records.recall_batch,
-                self.steps,
-                self.rate,
-                seed,
-            )
-        return records.text_training(self.lab, self._learn, self.length, self.steps, self.rate, seed)
+            key, make, family = f"facts {source_hash(tiny)}", tiny.batch, tiny.family()
+        elif self.model == "recall":
+            key, make, family = f"recall {source_hash(recall, recall_training, records)}", records.recall_batch, {}
+        else:
+            (key, make), family = records.text_batches(self.lab, self._learn, self.length), {}
+        return Training(key, lambda s, n: make(s, n).to(self.lab.device), self.steps, self.rate, seed, family)
 
     def fitted(self, contender: CachePolicy, seed: int) -> Fitted:
         """What the contender has learnt with that seed, from an earlier run where there was one."""

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from steelyard.benchmarks.serving.first_token import tiny, trivia
 from steelyard.core.errors import InputError, MissingError
 from steelyard.lab import LabModel, recall, recall_training
-from steelyard.lab.training import IGNORED, Batch, Training
+from steelyard.lab.training import IGNORED, Batch
 
 SEED = 8391
 HELD_OUT = 4  # every so many documents one is measured, and the others are learnt from
@@ -95,25 +95,24 @@ def windows(lab: LabModel, documents: Mapping[str, str], count: int, length: int
     ]
 
 
-def text_training(
-    lab: LabModel, documents: Mapping[str, str], length: int, steps: int, rate: float, seed: int
-) -> Training:
-    """Windows at random places of the documents, which are as likely as they are long. Raises InputError where none fits."""
-    ids = [torch.tensor(each) for each in map(lab.encode, documents.values()) if len(each) > length]
+def text_batches(lab: LabModel, documents: Mapping[str, str], length: int) -> tuple[str, Callable[[int, int], Batch]]:
+    """A key, and (seed, step) to windows at random places of the documents, which are as likely as they are long.
+
+    Raises InputError where none fits.
+    """
+    ids = [torch.tensor(each) for each in map(lab.encode, documents.values()) if len(each) >= length]
     if not ids:
-        raise InputError(
-            f"no text to learn from has {length} tokens.", "Give more or longer texts, or a smaller length."
-        )
+        raise InputError(f"no text to learn from has {length} tokens.", "Give longer texts, or a smaller length.")
 
     def batch(seed: int, step: int) -> Batch:
         rng = random.Random(f"{seed} {step}")
         chosen = rng.choices(ids, [len(each) for each in ids], k=WINDOWS)
         starts = [rng.randrange(len(each) - length + 1) for each in chosen]
-        rows = torch.stack([each[at : at + length] for each, at in zip(chosen, starts, strict=True)]).to(lab.device)
+        rows = torch.stack([each[at : at + length] for each, at in zip(chosen, starts, strict=True)])
         return Batch(rows, rows, torch.ones_like(rows, dtype=torch.bool))
 
     digest = hashlib.sha256("\0".join(documents.values()).encode()).hexdigest()[:16]
-    return Training(f"text {digest} {length} {WINDOWS}", batch, steps, rate, seed)
+    return f"text {digest} {length} {WINDOWS}", batch
 
 
 def split(documents: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -95,10 +95,14 @@ def network(layers: int, width: int) -> LabModel:
         return from_model(LlamaForCausalLM(config), facts(), f"tiny-{layers}")
 
 
-@functools.cache
 def member(name: str) -> LabModel:
-    """A trained model of the family: all have had as many steps. The first time takes up to a minute, then it is kept."""
+    """A trained model of the family, each time another object: all have had as many steps. It is trained once, then kept."""
     lab = network(*FAMILY[name])
-    training = Training("facts", lambda seed, step: batch(seed, step), STEPS, RATE, SEED)
+    training = Training("facts", batch, STEPS, RATE, SEED)
     train(f"the tiny model {name}", lab.model, lambda b: cross_entropy(lab, uncached(lab, b.ids)[1], b), training, sys.modules[__name__], lab.fingerprint)  # fmt: skip
     return lab
+
+
+def family() -> dict[str, Callable[[], LabModel]]:
+    """Smaller members by name."""
+    return {name: functools.partial(member, name) for name in FAMILY if name != "base"}
