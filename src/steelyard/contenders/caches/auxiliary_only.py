@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -44,7 +44,7 @@ class AuxiliaryOnly(CachePolicy):
             f"auxiliary-only[auxiliary={self.auxiliary}]", small.model,
             lambda batch: cross_entropy(small, uncached(small, batch.ids)[1], batch), training, AuxiliaryOnly, small.fingerprint,
         )  # fmt: skip
-        return Fitted(small, CachePolicy(), learnt)
+        return Fitted(replace(small), CachePolicy(), learnt)  # whose fingerprint is that of the trained weights
 
     def prefill(self, lab: LabModel, cache: KVCache, ids: Tensor, positions: Tensor) -> Tensor | None:
         if self.auxiliary != BASE:

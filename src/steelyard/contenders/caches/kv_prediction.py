@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, ClassVar, Literal
@@ -63,7 +63,7 @@ class KVPrediction(CachePolicy):
         """Auxiliary and maps, learnt. Raises InputError for another vocabulary or a map that does not fit."""
         auxiliary, maps = self._parts(lab, training)
         parts = nn.ModuleDict({"auxiliary": auxiliary.model, "maps": maps})
-        policy, learnt = Predicted(auxiliary, maps), None
+        learnt = None
         if self.maps == "linear" and not self.weights and training.steps:
             loss = Loss(self.base_loss, self.auxiliary_loss, self.kv_loss)
             first = 0 if self.start == "default" else training.steps // WARM_SHARE
@@ -73,7 +73,7 @@ class KVPrediction(CachePolicy):
                 KVPrediction, *self.depends_on, lab.fingerprint, auxiliary.fingerprint, repr(config_of(self)), first=first,
                 start=lambda: least_squares(lab, auxiliary, maps, training, range(first)),
             )  # fmt: skip
-        return Fitted(lab, policy, learnt, [*parts.values()])
+        return Fitted(lab, Predicted(replace(auxiliary), maps), learnt, [*parts.values()])
 
     def prefill(self, lab: LabModel, cache: KVCache, ids: Tensor, positions: Tensor) -> Tensor | None:
         """The same where nothing can be learnt: with weights of before, or with maps that need none."""

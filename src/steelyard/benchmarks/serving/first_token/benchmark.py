@@ -37,7 +37,7 @@ class Heard:
 
 class FirstToken:
     """model: tiny, recall, smollm2, or whatever the lab opens. count: of cases. length: tokens of a prompt, 0 for the model's
-    own (64 words tiny, 96 recall, 256 text). more: tokens that follow it, of texts. steps, rate: of training, 0 for the
+    own (48 words tiny, 96 recall, 256 text). more: tokens that follow it, of texts. steps, rate: of training, 0 for the
     model's own. seeds: trial n trains with seed n mod seeds. dtype, device: of the model.
     """
 
@@ -50,14 +50,8 @@ class FirstToken:
         if min(count, more, seeds) < 1 or length < 0 or rate < 0 or steps < -1:
             raise InputError("first-token needs a case, a token after the prompt and a seed.", "steps=-1, rate=0 and length=0 are the model's own.")  # fmt: skip
         usual = DEFAULTS.get(model, DEFAULTS[""])
-        self.model, self.count, self.more, self.seeds, self.dtype, self.device = (
-            model,
-            count,
-            more,
-            seeds,
-            dtype,
-            device,
-        )
+        self.model, self.count, self.more, self.seeds = model, count, more, seeds
+        self.dtype, self.device = dtype, device
         self.length = length or {"tiny": tiny.LENGTH, "recall": 96}.get(model, 256)
         self.steps, self.rate = usual[0] if steps < 0 else steps, rate or usual[1]
         self.notes: list[str] = []
