@@ -100,6 +100,14 @@ class Runtime(Protocol):
     def ranks(self) -> int: ...
 
     def open(self, work: Any, place: Any) -> Any: ...
+class Learner(Protocol):
+    """Learns from what it is given, within a budget that is the same for all, and gives back what is then measured.
+
+    The benchmark says what `given` and `training` are (a base model; data, budget, seed) and what it wants back. Every
+    cache method is a learner too (`steelyard.lab.CachePolicy.fit`): most have nothing to learn.
+    """
+
+    def fit(self, given: Any, training: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ keys predicted by another model) build their own pass from `embed`, `rotations`,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -64,15 +65,58 @@ def rotate(x: Tensor, rotation: Rotation, order: Tensor | None = None) -> Tensor
 
 def project(layer: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The normed input (B, q, width), then queries, keys and values (B, heads, q, D), before rotation."""
+    normed, queries, keys, values = project_raw(layer, hidden)
+    attention = layer.self_attn
+    if hasattr(attention, "q_norm"):
+        queries, keys = attention.q_norm(queries), attention.k_norm(keys)
+    return normed, queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
+
+
+def project_raw(layer: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The same before the norms of queries and keys that some families have, and with heads last: (B, q, heads, D)."""
     attention = layer.self_attn
     normed = layer.input_layernorm(hidden)
     queries, keys, values = (
         part(normed).view(*normed.shape[:2], -1, attention.head_dim)
         for part in (attention.q_proj, attention.k_proj, attention.v_proj)
     )
-    if hasattr(attention, "q_norm"):
-        queries, keys = attention.q_norm(queries), attention.k_norm(keys)
-    return normed, queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)
+    return normed, queries, keys, values
+
+
+def normalise_keys(layer: Any, keys: Tensor) -> Tensor:
+    """The norm of keys (..., D) of the families that have one."""
+    return layer.self_attn.k_norm(keys) if hasattr(layer.self_attn, "k_norm") else keys
+
+
+def uncached(
+    lab: LabModel, ids: Tensor, given: Sequence[tuple[Tensor, Tensor]] = ()
+) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    """Whole sequences (B, T) without a cache, through which gradients flow.
+
+    For each layer its own keys, before norm and rotation, and values, (B, H, T, D) each; and the last layer's output
+    (B, T, width). given: keys and values of the same kind for each layer, which are attended to instead of its own.
+    """
+    made: list[tuple[Tensor, Tensor]] = []
+    positions = torch.arange(ids.shape[1], device=ids.device)[None]
+    hidden = embed(lab, ids)
+    for index, (layer, turn) in enumerate(zip(lab.layers, rotations(lab, hidden, positions), strict=True)):
+        normed, queries, *own = project_raw(layer, hidden)
+        made.append((own[0].transpose(1, 2), own[1].transpose(1, 2)))
+        if hasattr(layer.self_attn, "q_norm"):
+            queries = layer.self_attn.q_norm(queries)
+        keys, values = given[index] if given else made[-1]
+        queries, keys = rotate(queries.transpose(1, 2), turn), rotate(normalise_keys(layer, keys), turn)
+        seen = Attention(
+            lab, index, normed, queries, keys, values, positions, positions[:, None], *turn, lab.windows[index]
+        )
+        mixed, attended = seen.output()
+        hidden = finish(layer, hidden, mixed)
+        lab.counts.attended += attended
+        lab.counts.flops += 4 * queries.shape[3] * attended
+    lab.counts.forward_passes += 1
+    lab.counts.tokens_computed += ids.numel()
+    lab.counts.flops += lab.flops_per_token * ids.numel()
+    return made, hidden
 
 
 def finish(layer: Any, hidden: Tensor, mixed: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from steelyard.core.errors import InputError
 from steelyard.lab.cache import KVCache, LayerCache, bytes_of
+from steelyard.lab.training import Fitted, Training
 
 if TYPE_CHECKING:
     from steelyard.lab.attention import Attention
@@ -45,6 +46,10 @@ class CachePolicy:
     def supported(self) -> str:
         """Why this policy cannot run here, or ""."""
         return ""
+
+    def fit(self, lab: LabModel, training: Training) -> Fitted:
+        """Learn from `training`: the model and the policy that are then to be used. Most have nothing to learn."""
+        return Fitted(lab, self)
 
     def prefill(self, lab: LabModel, cache: KVCache, ids: Tensor, positions: Tensor) -> Tensor | None:
         """Take over the whole prompt (B, T) and fill `cache`; logits (B, 1 or T, V), or None for the usual pass."""
