@@ -100,6 +100,9 @@ class Runtime(Protocol):
     def ranks(self) -> int: ...
 
     def open(self, work: Any, place: Any) -> Any: ...
+
+
+@runtime_checkable
 class Learner(Protocol):
     """Learns from what it is given, within a budget that is the same for all, and gives back what is then measured.
 
