@@ -48,11 +48,11 @@ def run(lab, text, folder=""):
 
 @pytest.fixture
 def slow_disk(monkeypatch):
-    """A layer of a file whose path has `slow` in it takes 50 ms more to load."""
+    """A layer of a file whose path has `slow` in it takes 100 ms more to load."""
     read = chunk_store._File.layer
 
     def slowly(self, index):
-        time.sleep(0.05 if "slow" in str(self._path) else 0)
+        time.sleep(0.1 if "slow" in str(self._path) else 0)
         return read(self, index)
 
     monkeypatch.setattr(chunk_store._File, "layer", slowly)
@@ -65,9 +65,8 @@ def test_more_is_recomputed_from_a_slow_disk_and_the_least_from_memory(slow_disk
     where = str(tmp_path / "slow")
     for _ in range(2):  # the first request stores the chunks
         reuse = run(lab, "blend[ratio=0.2,filter=fixed,control=true,store=disk]", where)
-    assert reuse.ratio == 1  # a layer of this model takes far less than 50 ms
-    assert reuse.kept == len(IDS)
-    assert reuse.ratio == hiding_ratio(reuse.load_s[1], reuse.compute_s[0], 0.2)
+    assert reuse.ratio == hiding_ratio(reuse.load_s[1], reuse.compute_s[0], 0.2) > 0.2  # a layer takes some ms
+    assert reuse.kept == int(reuse.ratio * sum(CHUNKS) + 1e-9) + ASKED
     for _ in range(2):
         reuse = run(lab, "blend[ratio=0.9,filter=fixed,control=true]")
     assert reuse.ratio == hiding_ratio(reuse.load_s[1], reuse.compute_s[0], 0.9)
