@@ -7,8 +7,9 @@ import textwrap
 import pytest
 
 from steelyard import catalog
-from steelyard.benchmarks.training.llm_runtime.benchmark import CONTENDERS, LLMRuntime, largest, of_module, of_step
+from steelyard.benchmarks.training.llm_runtime.benchmark import CONTENDERS, LLMRuntime
 from steelyard.benchmarks.training.llm_runtime.cases import PHASES
+from steelyard.benchmarks.training.llm_runtime.metrics import largest, of_module, of_step
 from steelyard.core.errors import InputError, MissingError
 from steelyard.core.spec import parse_spec
 from steelyard.core.words import Status

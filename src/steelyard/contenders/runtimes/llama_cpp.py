@@ -34,11 +34,9 @@ class LlamaCpp:
 
     def supported(self) -> str:
         """Why this cannot run here, or ""."""
-        return (
-            ""
-            if importlib.util.find_spec("xllamacpp")
-            else "llama.cpp is not installed: pip install 'steelyard[models]'"
-        )
+        if importlib.util.find_spec("xllamacpp"):
+            return ""
+        return "llama.cpp is not installed: pip install 'steelyard[models]'"
 
     def open(self, work: Any, place: Any) -> Any:
         """A client of a new server. Raises MissingError for a model without a GGUF file, and for training."""

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from steelyard.core.contender import contender
 from steelyard.core.errors import InputError, MissingError
-from steelyard.lab import runtime
+from steelyard.lab import runtime, serving
 
 RATE = 1e-4  # of learning: of no meaning for time
 
@@ -48,7 +49,9 @@ class PyTorch:
     sharding: Literal["none", "ddp", "zero2", "zero3"] = "none"
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
-    depends_on: ClassVar[tuple[Any, ...]] = runtime.sources(__file__)
+    depends_on: ClassVar[tuple[Any, ...]] = (
+        *runtime.sources(), *serving.sources(), *(Path(__file__).with_name(f"{part}.py") for part in ("lora", "optimisers", "packed")),
+    )  # fmt: skip
 
     @property
     def ranks(self) -> int:
@@ -71,6 +74,8 @@ class PyTorch:
         device = torch.device(f"cuda:{place.rank}" if self.device == "cuda" else "cpu")
         if device.type == "cuda" and not torch.cuda.is_available():
             raise MissingError("this machine has no GPU that PyTorch can use.", "Leave device out: cpu.")
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
         dtype = torch.float32 if self.dtype == "autocast" else self.arithmetic
         if work.phase == "operator":
             return runtime.operator(work, dtype, device)
@@ -101,9 +106,9 @@ class PyTorch:
         """What matrices are multiplied in (a dtype of torch): the machine's peak is measured in it."""
         import torch
 
-        return {"bf16": torch.bfloat16, "autocast": torch.bfloat16, "fp16": torch.float16}.get(
-            self.dtype, torch.float32
-        )
+        if self.dtype == "fp32":
+            return torch.float32
+        return torch.float16 if self.dtype == "fp16" else torch.bfloat16
 
     def _check(self, work: Any) -> None:
         rows = work.batch // self.ranks

@@ -19,10 +19,9 @@ _WHERE = {
 __all__ = [*sorted(_WHERE), "sources"]
 
 
-def sources(contender: str = "") -> tuple[Path, ...]:
-    """The files that every figure depends on, with those beside a contender's own file."""
-    beside = sorted(Path(contender).parent.glob("*.py")) if contender else []
-    return (*sorted(Path(__file__).parent.glob("*.py")), *beside)
+def sources() -> tuple[Path, ...]:
+    """The files that every figure depends on."""
+    return tuple(sorted(Path(__file__).parent.glob("*.py")))
 
 
 def __getattr__(name: str) -> Any:

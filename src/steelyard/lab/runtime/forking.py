@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import importlib.util
 import os
@@ -79,6 +80,8 @@ def serve(fd: int) -> None:
                 MissingError(f"the library {error.name!r} is not installed.", "pip install 'steelyard[lab]'")
             )
             return
+    gc.collect()
+    gc.freeze()  # a collection in a child would look through all of PyTorch, and copy its pages
     connection.send("ready")
     while True:
         try:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 from steelyard.benchmarks.training.llm_runtime.cases import PHASES, SIZES, Part, given, parts
+from steelyard.benchmarks.training.llm_runtime.metrics import largest, of_module, of_step, table
 from steelyard.core.errors import InputError, MissingError, SteelyardError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Case, Status
-from steelyard.lab.runtime.figures import Figures, limits
+from steelyard.lab.runtime.figures import Figures
 from steelyard.lab.runtime.nursery import DiedError, call
 from steelyard.lab.runtime.roof import LIMITS, bottleneck
 from steelyard.lab.runtime.traces import figures
@@ -30,18 +29,17 @@ CONTENDERS = {
     "operators": ["pytorch"],
     "batch": ["pytorch", "pytorch[attention=sdpa]", "pytorch[recompute=layer]", "pytorch[tune=lora,weights=nf4]", "pytorch[sharding=zero2]"],
 }  # fmt: skip
-LAYERS = ("attention", "mlp", "norm", "layer")
 MOST_ROWS = 64  # of the search for the largest batch
-MEASURE = "steelyard.lab.runtime.measuring:measure"
+MEASURE, REFERENCE = (f"steelyard.lab.runtime.measuring:{name}" for name in ("measure", "reference_loss"))
 
 
 class LLMRuntime:
-    """phase: train (pre-training and fine-tuning), infer (prefill and decoding), serve (requests),
-    operators, or batch (the largest that fits). model: tiny, small, random-135m,
-    random-1b (random weights) or whatever the lab opens. sizes: default or full. seconds: of timed steps in each round.
-    memory: MiB of address space that a process may add, 0 for no limit; room: the same where the largest batch is
-    sought. slo_first, slo_token: seconds within which a good reply has its first token, and each further one.
-    timeout: seconds that a round may take. max_load: no round begins while the machine's load average is above it; 0 for no limit.
+    """phase: train (pre-training and fine-tuning), infer (prefill and decoding), serve (requests), operators, or batch
+    (the largest that fits). model: tiny, small, random-135m, random-1b (random weights) or whatever the lab opens. sizes:
+    default or full. seconds: of timed steps in each round. memory: MiB of address space that a process may add, 0 for no
+    limit; room: the same where the largest batch is sought. slo_first, slo_token: seconds within which a good reply has
+    its first token, and each further one. timeout: seconds that a round may take. max_load: no round begins while the
+    machine's load average is above it; 0 for no limit.
     """
 
     def __init__(
@@ -56,7 +54,7 @@ class LLMRuntime:
         self.phase, self.model, self.sizes, self.seed = phase, str(model), sizes, seed
         self.seconds, self.memory, self.room, self.max_load, self.timeout = seconds, memory, room, max_load, timeout
         self.slo = (slo_first, slo_token)
-        self._found: dict[tuple[Any, Work, int], list[Figures] | DiedError] = {}
+        self._found: dict[tuple[str, Work, int], list[Figures] | DiedError] = {}
         self._reference: dict[Work, float] = {}
 
     def cases(self, data: str | None) -> list[Case]:
@@ -93,13 +91,12 @@ class LLMRuntime:
             return Outcome(of_module(ranks[0], part.kind, part.direction))
         if part.work.trace is not None:
             return self._of_trace(ranks[0])
-        return Outcome(
-            self._of_step(ranks, part.work), artifacts={"modules": _table(ranks[0])} if ranks[0].modules else {}
-        )
+        kept = {"modules": table(ranks[0])} if ranks[0].modules else {}
+        return Outcome(self._of_step(ranks, part.work), artifacts=kept)
 
     def _figures(self, contender: Any, work: Work, trial: int) -> list[Figures]:
         """One round of the work, taken once; a failure is kept like a number."""
-        key = (contender, work, trial)
+        key = (repr(contender), work, trial)
         if key not in self._found:
             if self.max_load and (load := os.getloadavg()[0]) > self.max_load:
                 raise DiedError(Status.FAILED, f"load average {load:.1f} is above max_load={self.max_load:g}")
@@ -119,24 +116,19 @@ class LLMRuntime:
         found = of_step(ranks)
         if work.trains:
             if work not in self._reference:
-                self._reference[work] = call(
-                    "steelyard.lab.runtime.measuring:reference_loss", work, timeout_s=self.timeout
-                )[0]
+                self._reference[work] = call(REFERENCE, work, timeout_s=self.timeout)[0]
             found["loss_deviation"] = abs(found["first_loss"] / self._reference[work] - 1)
         return {k: v for k, v in found.items() if not math.isnan(v)} | {"load_average": os.getloadavg()[0]}
 
     def _of_trace(self, found: Figures) -> Outcome:
         metrics = {"step_time": found.step_s[0], "peak_bytes": found.bytes["peak"], "load_average": os.getloadavg()[0]}
-        replies = "\n".join(json.dumps(vars(r)) for r in found.replies)
         metrics |= figures(found.replies, *self.slo)
+        rows = ({k: None if v != v else v for k, v in vars(reply).items()} for reply in found.replies)
+        kept = {"replies": "\n".join(json.dumps(row) for row in rows)}
         if not metrics["completed_share"]:
-            return Outcome(
-                {**metrics, "step_time": math.nan},
-                Status.TIMEOUT,
-                "no request was answered in time",
-                {"replies": replies},
-            )
-        return Outcome(metrics, artifacts={"replies": replies})
+            why = "no request was answered in time"
+            return Outcome({**metrics, "step_time": math.nan}, Status.TIMEOUT, why, kept)
+        return Outcome(metrics, artifacts=kept)
 
     def _largest(self, contender: Any, work: Work) -> int:
         """Rows of the largest batch whose step ends within `room`: doubled until one does not, then halved between.
@@ -176,70 +168,3 @@ class LLMRuntime:
 
 def _ranks(contender: Any) -> int:
     return int(getattr(contender, "ranks", 1))
-
-
-def largest(fits: Any, most: int) -> int:
-    """The largest number up to `most` that fits, by doubling and then bisection; 0 where 1 does not."""
-    if not fits(1):
-        return 0
-    low, high = 1, 2
-    while high <= most and fits(high):
-        low, high = high, 2 * high
-    high = min(high, most + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
-
-
-def of_step(ranks: list[Figures]) -> dict[str, float]:
-    """Metrics of a whole step. Times are the first process's, memory the largest of all, FLOPs the sum."""
-    first = ranks[0]
-    step = median(first.step_s)
-    found = {
-        "step_time": step, "steps": len(first.step_s), "open_time": first.open_s,
-        "first_loss": first.first_loss, "last_loss": first.last_loss, "trained_parameters": first.trained,
-        **{f"{kind}_bytes": max(rank.bytes[kind] for rank in ranks) for kind in first.bytes},
-    }  # fmt: skip
-    if first.operator is None:
-        found["tokens_per_s"] = first.counted / step
-    elif first.roof is not None:
-        flops, moved = first.operator
-        found |= {"flops": flops, "bytes_moved": moved, "bandwidth_share": moved / step / first.roof.bandwidth}
-        found |= {"hfu": flops / step / first.roof.flops} if flops else {}
-    if not first.modules:
-        return found
-    flops = sum(sum(rank.flops.values()) for rank in ranks)
-    layers, products = (sum(v for (kind, _), v in c.items() if kind in LAYERS) for c in (first.modules, first.gemm))
-    found |= {
-        "flops": flops, "model_flops": first.model_flops, "gemm_share": min(1.0, first.operators["gemm"] / step),
-        "gemm_in_layers_share": min(1.0, products / layers), "layers_share": layers / first.traced_s, "hook_overhead": first.traced_s / step - 1,
-        "unattributed_share": sum(v for (kind, _), v in first.modules.items() if kind in ("outside", "other")) / first.traced_s,
-    }  # fmt: skip
-    if first.roof is not None:
-        peak = first.roof.flops * len(ranks)
-        found |= {
-            "mfu": first.model_flops / step / peak, "hfu": flops / step / peak, "peak_flops": first.roof.flops,
-            "bandwidth": first.roof.bandwidth, "intensity": first.intensity, "ridge": first.roof.ridge,
-        }  # fmt: skip
-    return found | {f"{name}_share": share for name, share in limits(first).items()}
-
-
-def of_module(found: Figures, kind: str, direction: str) -> Mapping[str, float]:
-    """Metrics of one kind of module in one direction; 0 where a technique has nothing to do there."""
-    key = (kind, direction)
-    seconds = found.modules.get(key, 0.0)
-    return {
-        "module_time": seconds, "module_share": seconds / found.traced_s, "module_flops": found.flops.get(key, 0.0),
-        "module_saved_bytes": found.saved.get(key, 0.0),
-    }  # fmt: skip
-
-
-def _table(found: Figures) -> str:
-    """All parts of the traced step, as JSON lines."""
-    rows: Iterator[dict[str, Any]] = (
-        {"module": kind, "direction": direction, "ms": 1e3 * seconds, "flops": found.flops.get((kind, direction), 0),
-         "saved_bytes": found.saved.get((kind, direction), 0)}
-        for (kind, direction), seconds in sorted(found.modules.items(), key=lambda item: -item[1])
-    )  # fmt: skip
-    return "\n".join(json.dumps(row) for row in rows)
