@@ -133,6 +133,8 @@ class FirstToken:
         except SteelyardError as error:
             return Outcome({}, Status.FAILED, str(error))
         artifacts = {"cache_error": self._errors[key, record.id]} if (key, record.id) in self._errors else {}
+        if fitted.learnt:
+            artifacts["weights"] = str(fitted.learnt.place)
         return Outcome({"time_to_first_token": taken, **self._quality[key, record.id]}, artifacts=artifacts)
 
     def summary(self, values: Any) -> dict[str, str | float]:
