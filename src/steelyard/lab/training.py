@@ -116,6 +116,7 @@ def train(
         saved = _run(name, parts, loss, training, place.with_suffix(".part"), first, start)
         write(place, saved)
         place.with_suffix(".part").unlink(missing_ok=True)
+        print(f"training {name}: done in {saved['seconds']:.0f} s, kept in {place}", file=sys.stderr, flush=True)
     parts.load_state_dict(saved["parts"])
     parts.requires_grad_(False)
     return Learnt(place, saved["tokens"], saved["seconds"], saved["loss"])

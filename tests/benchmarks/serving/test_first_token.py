@@ -20,7 +20,7 @@ from tests.lab.making import tiny as random_model
 def test_every_answer_follows_from_the_context_and_the_facts():
     truth, names = tiny.facts().object, set()
     for index in range(20):
-        words, questions = tiny.document(random.Random(index), 30, 16)
+        words, questions = tiny.document(random.Random(index), 30, 16, range(tiny.SUBJECTS))
         subjects = {w[0]: int(w[1:]) for w in words if w[0] in tiny.KINDS}
         assert len(subjects) == sum(w[0] in tiny.KINDS for w in words) == len(tiny.KINDS)
         assert len({q for q, _ in questions}) == 16
@@ -28,6 +28,20 @@ def test_every_answer_follows_from_the_context_and_the_facts():
             assert answer == f"o{truth[question[1], subjects[question[1]], int(question[2])]:02}"
         names |= {w for w in words if w[0] in tiny.KINDS}
     assert len(names) > 20
+
+
+def test_what_is_asked_is_never_learnt_from():
+    """The base has met every subject; who learns later meets those that the cases leave, and the cases the others."""
+    subjects = lambda ids: {w for w in map(tiny.facts().words.__getitem__, ids) if w[0] in tiny.KINDS}  # noqa: E731
+    learnt = set().union(*(subjects(tiny.batch(0, step).ids.flatten().tolist()) for step in range(20)))
+    known = set().union(
+        *(subjects(tiny.growing(0, step).ids.flatten().tolist()) for step in range(tiny.STEPS - 40, tiny.STEPS))
+    )
+    lab = LabModel("facts", None, tiny.facts())
+    asked = set().union(*(subjects(record.prompt) for record in records.facts(lab, 40, 20)))
+    assert not learnt & asked
+    assert learnt | asked == known
+    assert len(known) == len(tiny.KINDS) * tiny.SUBJECTS
 
 
 def test_batches_differ_by_seed_and_step_and_only_answers_are_learnt():

@@ -37,7 +37,7 @@ class Heard:
 
 class FirstToken:
     """model: tiny, recall, smollm2, or whatever the lab opens. count: of cases. length: tokens of a prompt, 0 for the model's
-    own (48 words tiny, 96 recall, 256 text). more: tokens that follow it, of texts. steps, rate: of training, 0 for the
+    own (32 words tiny, 96 recall, 256 text). more: tokens that follow it, of texts. steps, rate: of training, 0 for the
     model's own. seeds: trial n trains with seed n mod seeds. dtype, device: of the model.
     """
 
@@ -133,6 +133,8 @@ class FirstToken:
         except SteelyardError as error:
             return Outcome({}, Status.FAILED, str(error))
         artifacts = {"cache_error": self._errors[key, record.id]} if (key, record.id) in self._errors else {}
+        if fitted.learnt:
+            artifacts["weights"] = str(fitted.learnt.place)
         return Outcome({"time_to_first_token": taken, **self._quality[key, record.id]}, artifacts=artifacts)
 
     def summary(self, values: Any) -> dict[str, str | float]:
