@@ -29,6 +29,10 @@ def test_the_oracle_context_is_in_the_reference():
         assert ("context_recall" in recall) == (case.attributes["level"] != "self_contained")
 
 
+def test_the_tasks_of_the_only_project_of_a_language_are_no_group():
+    assert {(case.attributes["project"], case.group) for case in BENCH.cases()} == {("harbour", ""), ("quay", "")}
+
+
 def test_two_prompts_and_nothing_of_the_project():
     raw, human = (BENCH.prompt(CASES["slug"], prompt=p)[0].content for p in ("raw_docstring", "human_label"))
     assert '\t"""\n\tTurn a name into a slug' in raw

@@ -55,13 +55,16 @@ class CoderEval:
         else:
             found = published.read_tasks(place)
             self.facts = published.facts(found)
+        projects = {(task.language, _project_of(task)) for task in found}
+        several = {language for language in ("Python", "Java") if sum(of == language for of, _ in projects) > 1}
         for task in found:
             about: dict[str, Any] = {"language": task.language, "level": task.level, "standalone": task.standalone}
             about["name"] = task.name
-            about["project"] = task.project.name if isinstance(task, Runnable) else task.project
+            about["project"] = _project_of(task)
             if not isinstance(task, published.Task):
                 about["computed_level"] = task.computed_level
-            yield Case(task.id, task, about, group=str(about["project"]))
+            # of a language with one project its tasks are all the cases there are: one group would have no interval
+            yield Case(task.id, task, about, group=about["project"] if task.language in several else "")
 
     def contenders_in(self, data: str | None) -> list[str]:
         """The published runs; of tasks that can be run the reference and no answer."""
@@ -118,6 +121,10 @@ class CoderEval:
             return []
         absent = values("samples_missing") if self.missing == "failed" else {}
         return published.summarise(passes, values.attributes("pass_at_1"), absent, failures)
+
+
+def _project_of(task: published.Task | Runnable | JavaRunnable) -> str:
+    return task.project.name if isinstance(task, Runnable) else str(task.project)
 
 
 def _can_be_run(place: Path) -> bool:
