@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -171,6 +172,13 @@ def test_a_later_run_of_one_side_does_not_part_a_pair(race, tmp_path):
         assert scores.values.shape == (2, 1, 12)
         assert comparison_of(scores, FAST, SLOW).estimate == pytest.approx(0.5)
     assert (row["verdict"], row["value"]) == ("holds", pytest.approx(2.0))
+
+
+def test_numbers_taken_with_other_options_are_not_those_of_the_claim(race, tmp_path):
+    with Pool(tmp_path / "pool") as pool:
+        rows = [*times(FAST, "A", [1.0, 1.1], 100.0), *times(SLOW, "A", [2.0, 2.2], 100.5)]
+        pool.append([dataclasses.replace(row, benchmark_version="1[size=2]") for row in rows])
+        assert judged(pool)["state"] == "not measured"
 
 
 def test_rounds_cut_off_by_a_kill_are_left_out_of_the_pairs(race, tmp_path):

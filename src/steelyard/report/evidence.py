@@ -187,7 +187,7 @@ def on_data(pool: Pool, benchmark: str) -> bool:
 
 def _version(pool: Pool, card: Card, benchmark: Spec, data: str | None, given: bool) -> str | None:
     """The version that a claim reads: the one of `data`; without it the newest with these options, whatever it was
-    measured on (given: on data that a user gave); None for the newest of all."""
+    measured on (given: on data that a user gave); None where the pool has nothing of the benchmark."""
     from steelyard.weigh.plan import version_of, without_data
 
     wanted = version_of(card, benchmark, data_for(card.name, data))
@@ -195,7 +195,7 @@ def _version(pool: Pool, card: Card, benchmark: Spec, data: str | None, given: b
         return wanted
     rows = [(r["last"], r["benchmark_version"]) for r in pool.counts(card.name)]
     found = [(last, v) for last, v in rows if without_data(v) == wanted and not (given and v == wanted)]
-    return max(found)[1] if found else wanted if benchmark.options else None
+    return max(found)[1] if found else wanted if rows else None
 
 
 def _scores(pool: Pool, member: Member, metric: str, where: Any, data: str | None, given: bool) -> Scores:
