@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +31,7 @@ class PyTorch:
     tune: all weights, or adapters (`lora`) of that `rank` on `targets` (q and v, or all linear layers).
     weights: storage of the layers' linear weights: `plain`, `int8`, `nf4`. Frozen ones are multiplied out when they are used;
         in inference int8 is the library's dynamic quantisation with its own kernel.
-    sharding: over two processes: `ddp` (copies), `zero2` (optimiser and gradients sharded; weights gathered once a step),
+    sharding: over two processes: `ddp` (copies, whose gradients are averaged after the backward pass), `zero2` (optimiser and gradients sharded; weights gathered once a step),
         `zero3` (weights gathered for each pass). threads: of each process. device: cpu or cuda.
     """
 
@@ -99,7 +98,9 @@ class PyTorch:
         if not work.trains:
             return runtime.Inference(self._for_inference(model).to(device), ids, work.new, around)
         model = self._shard(self._recomputing(model.to(device)), device)
-        return runtime.Training(model, self._optimise(model, device), ids, labels, self.accumulate, place.ranks, around)
+        average = partial(_average, model, place.ranks) if self.sharding == "ddp" else None
+        optimiser = self._optimise(model, device)
+        return runtime.Training(model, optimiser, ids, labels, self.accumulate, place.ranks, around, average)
 
     @property
     def arithmetic(self) -> Any:
@@ -167,15 +168,8 @@ class PyTorch:
         return model
 
     def _shard(self, model: Any, device: Any) -> Any:
-        import torch
-
-        if self.sharding == "none":
+        if not self.sharding.startswith("zero"):
             return model
-        if self.sharding == "ddp":
-            copied = torch.nn.parallel.DistributedDataParallel(model)
-            copied.register_comm_hook(None, lambda state, bucket: _average(bucket))
-            copied.config = model.config
-            return copied
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
@@ -202,10 +196,13 @@ class PyTorch:
         return torch.optim.AdamW(trained, lr=RATE, fused=self.optimiser == "fused")
 
 
-def _average(bucket: Any) -> Any:
-    """The mean of a bucket of gradients over all processes: what DistributedDataParallel does by itself, where it can be timed."""
+def _average(model: Any, ranks: int) -> None:
+    """Gradients become their mean over all processes: one all-reduce of all of them, after the backward pass."""
+    import torch
     from torch import distributed
 
-    buffer = bucket.buffer().div_(distributed.get_world_size())
-    done: Callable[[Any], Any] = lambda future: future.value()[0]  # noqa: E731
-    return distributed.all_reduce(buffer, async_op=True).get_future().then(done)
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in grads])
+    distributed.all_reduce(flat)
+    for g, mean in zip(grads, flat.div_(ranks).split([g.numel() for g in grads]), strict=True):
+        g.copy_(mean.view_as(g))

@@ -26,7 +26,8 @@ class Training:
 
     optimiser: step(), zero_grad(), and `state` (parameter -> name -> tensor). ids, labels: (rows, tokens).
     accumulate: micro-batches of a step. ranks: processes that share the batch; gradients are averaged over them.
-    around: entered around each forward pass (autocast).
+    around: entered around each forward pass (autocast). average: called after the backward passes, where processes hold
+    copies and nothing else averages their gradients.
     """
 
     model: Any
@@ -36,6 +37,7 @@ class Training:
     accumulate: int = 1
     ranks: int = 1
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
+    average: Callable[[], None] | None = None
     counted: Tensor = field(init=False)
 
     @property
@@ -61,6 +63,8 @@ class Training:
             mark("backward")
             lost.backward()
             total += lost.detach() / self.ranks
+        if self.average is not None:
+            self.average()
         mark("optimiser")
         self.optimiser.step()
         self.optimiser.zero_grad()
