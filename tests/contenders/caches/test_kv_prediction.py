@@ -55,6 +55,16 @@ def test_a_base_that_is_its_own_auxiliary_is_exact_in_all_three_call_modes(famil
     assert torch.allclose(exact.extend(IDS[40:45]), full.extend(IDS[40:45]), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("family", MADE)
+def test_what_rounding_is_left_is_that_of_the_base_in_two_calls(family):
+    lab = tiny(family)
+    ours, twice = Session(lab, KVPrediction(**KVPrediction.identity)), Session(lab, CachePolicy())
+    ours.prefill(IDS[:40])
+    twice.prefill(IDS[:39])
+    twice.extend(IDS[39:40])
+    assert torch.allclose(ours.logits, twice.logits, atol=1e-6, rtol=0)
+
+
 def test_maps_work_before_rotation_so_they_do_not_depend_on_the_place():
     """The first layers of a base and of its pruned copy are the same: with identity maps their cache is exact anywhere."""
     lab = tiny("llama")
