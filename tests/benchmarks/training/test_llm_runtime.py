@@ -92,6 +92,16 @@ def test_metrics_of_a_step_by_hand():
     assert two["hfu"] == pytest.approx(found["hfu"])
 
 
+def test_the_summary_names_what_limits_each_work():
+    shares = {"compute": 0.2, "memory": 0.1, "optimiser": 0.0, "communication": 0.6, "dispatch": 0.1}
+    metrics = {f"{name}_share": share for name, share in shares.items()}
+    metrics |= {"step_time": 0.5, "mfu": 0.25, "peak_bytes": 3 * 2.0**20, "tokens_per_s": 9.0}
+    (row,) = LLMRuntime().summary(lambda name: {"pretrain-2x128/step": metrics[name]})
+    assert row["work"] == "pretrain-2x128"
+    assert row["bottleneck"] == "communication"
+    assert (row["communication"], row["of peak FLOP/s"], row["peak MiB"]) == ("60%", "25%", 3.0)
+
+
 def test_metrics_of_a_module_by_hand():
     assert of_module(figures(), "attention", "forward") == {
         "module_time": 0.1, "module_share": pytest.approx(0.2), "module_flops": 300.0, "module_saved_bytes": 64.0,

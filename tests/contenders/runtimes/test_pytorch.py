@@ -6,7 +6,7 @@ import pytest
 
 from steelyard.contenders.runtimes.pytorch import PyTorch
 from steelyard.core.errors import MissingError
-from steelyard.lab.runtime.nursery import DiedError, call
+from steelyard.lab.runtime.nursery import call
 from steelyard.lab.runtime.work import Work
 
 MEASURE = "steelyard.lab.runtime.measuring:measure"
@@ -39,16 +39,17 @@ def test_a_technique_gives_the_same_losses(plain, runtime):
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-@pytest.mark.parametrize("sharding", ["ddp", "zero2", "zero3"])
+@pytest.mark.parametrize("sharding", ["ddp", "zero3"])
 def test_sharding_gives_the_same_losses(plain, sharding):
     for rank in losses(PyTorch(sharding=sharding)):
         assert rank == pytest.approx(plain, rel=1e-4)
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-def test_sharding_halves_what_it_shards_and_splits_the_work():
+def test_sharding_halves_what_it_shards_and_splits_the_work(plain):
     found = figures(PyTorch(sharding="zero2", recompute="layer"), apart=True)
     for rank in found:
+        assert rank.first_loss == pytest.approx(plain[0], rel=1e-5)
         assert rank.bytes["optimiser"] == pytest.approx(8 * rank.trained / 2, rel=0.01)
         assert rank.modules["communication", "communication"] > 0
         assert rank.flops["mlp", "recompute"] > 0
@@ -56,24 +57,27 @@ def test_sharding_halves_what_it_shards_and_splits_the_work():
     assert forward_and_back == pytest.approx(found[0].model_flops, rel=1e-3)
 
 
-def test_bytes_are_those_of_the_shapes():
-    found = figures(PyTorch(), apart=True)[0]
-    assert found.bytes["weights"] == pytest.approx(
-        4 * found.trained, rel=0.01
+@pytest.fixture(scope="module")
+def apart():
+    return figures(PyTorch(), apart=True)[0]
+
+
+def test_bytes_are_those_of_the_shapes(apart):
+    assert apart.bytes["weights"] == pytest.approx(
+        4 * apart.trained, rel=0.01
     )  # fp32; the rotation's frequencies beside
-    assert found.bytes["gradient"] == 4 * found.trained
-    assert found.bytes["optimiser"] == pytest.approx(8 * found.trained, rel=0.01)
-    assert found.bytes["activation"] == sum(found.saved.values()) > 0
+    assert apart.bytes["gradient"] == 4 * apart.trained
+    assert apart.bytes["optimiser"] == pytest.approx(8 * apart.trained, rel=0.01)
+    assert apart.bytes["activation"] == sum(apart.saved.values()) > 0
 
 
-def test_packed_weights_and_adapters_take_what_they_should():
+def test_packed_weights_and_adapters_take_what_they_should(apart):
     found = figures(PyTorch(tune="lora", weights="nf4"), apart=True)[0]
-    plain = figures(PyTorch(), apart=True)[0]
     layers, rest = 4 * (2 * 192 * 192 + 2 * 192 * 96 + 3 * 192 * 512), 1024 * 192 + 9 * 192
     half_a_byte_and_scales = layers // 2 + layers // 64 * 4
     assert found.bytes["weights"] == pytest.approx(half_a_byte_and_scales + 4 * rest + 4 * found.trained, rel=0.001)
     assert found.bytes["gradient"] == 4 * found.trained
-    assert sum(found.flops.values()) < sum(plain.flops.values())  # no gradients of frozen weights
+    assert sum(found.flops.values()) < sum(apart.flops.values())  # no gradients of frozen weights
 
 
 @pytest.mark.parametrize(
@@ -90,11 +94,6 @@ def test_packed_weights_and_adapters_take_what_they_should():
 def test_switches_that_exclude_each_other_are_told(runtime, work, says):
     with pytest.raises(MissingError, match=says):
         call(MEASURE, runtime, work, 0.01, False)
-
-
-def test_too_little_memory_is_a_failure():
-    with pytest.raises(DiedError, match="out of memory"):
-        call(MEASURE, PyTorch(), Work("pretrain", batch=32, tokens=256), 0.01, False, memory=64 << 20)
 
 
 def test_int8_in_inference_quarters_the_weights_and_counts_the_same_products():

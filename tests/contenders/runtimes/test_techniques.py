@@ -136,7 +136,7 @@ def test_eight_bits_come_close_in_a_quarter_of_the_memory():
     steps(optimiser, ours, 20)
     steps(torch.optim.AdamW(theirs, lr=0.1), theirs, 20)
     for a, b, begin in zip(ours, theirs, parameters(), strict=True):
-        a, b = a.detach(), b.detach()
+        a, b, begin = a.detach(), b.detach(), begin.detach()
         assert float((a - b).norm() / (b - begin).norm()) < 0.1
     held = sum(t.nbytes for tensors in optimiser.state.values() for t in tensors.values())
     assert held == 3 * 2 * (256 + 4)  # blocks of 256 codes and a scale: one, and two, for each of two moments

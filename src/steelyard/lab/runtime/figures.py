@@ -14,12 +14,16 @@ Costs = dict[tuple[str, str], float]  # (kind of module, direction) -> what it c
 
 @dataclass
 class Figures:
-    """What was found. step_s: time of each timed step. first_loss, last_loss: before the first update, and after
-    `WARM + STEPS` of them; NaN in inference. counts: forward passes' FLOPs and saved bytes, by (kind, direction).
-    gemm: seconds in operators that multiply matrices, by the same. operators: seconds in such ones (`gemm`), and in all `other`
-    operators of forward and backward passes. modules: seconds by (kind, direction), of the median of the traced steps. bytes: by kind, and the peak.
-    replies: to the requests of a trace. operator: FLOPs and bytes of a single one.
-    roof: None where it was not asked for, or no room was left for it."""
+    """What was found.
+
+    step_s: time of each timed step. open_s: until the model was ready. first_loss, last_loss: before the first update, and
+    after all warm-up and the five steps that every round takes; NaN where there is none. bytes: by kind, and peaks.
+    modules: seconds by (kind, direction) of the median traced step, traced_s together; flops, saved (bytes kept for the
+    backward pass) and gemm (seconds in operators that multiply matrices) by the same. operators: seconds in such ones
+    (`gemm`) and in all `other` operators of forward and backward passes. model_flops, intensity: see runtime.flops.
+    counted: tokens of a step. trained: parameters. replies: to the requests of a trace. operator: FLOPs and bytes of a
+    single one. roof: None where it was not asked for, or no room was left for it.
+    """
 
     step_s: list[float] = field(default_factory=list)
     first_loss: float = math.nan

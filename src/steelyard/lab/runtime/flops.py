@@ -6,8 +6,6 @@ from typing import Any
 
 from steelyard.lab.runtime.work import Work
 
-ITEM = 4  # bytes of a number
-
 
 def forward_flops(config: Any, rows: int, tokens: int, context: int = 0, logits: int | None = None) -> dict[str, int]:
     """Kind of module -> FLOPs of one forward pass; a multiplication and an addition are two.
@@ -39,12 +37,13 @@ def model_flops(config: Any, work: Work) -> int:
     return 3 * sum(forward_flops(config, work.batch, work.tokens).values())
 
 
-def intensity(config: Any, work: Work) -> float:
-    """FLOPs for each byte that the layers' linear products of a forward pass move (operands once, results once, fp32)."""
+def intensity(config: Any, work: Work, item: int = 4) -> float:
+    """FLOPs for each byte that the layers' linear products of a forward pass move: operands and results once, `item` bytes
+    a number."""
     rows = work.batch * (1 if work.phase == "decode" else work.tokens)
     width, feed = config.hidden_size, config.intermediate_size
     size = getattr(config, "head_dim", None) or width // config.num_attention_heads
     queries, keys = config.num_attention_heads * size, config.num_key_value_heads * size
     shapes = [(width, queries), (width, keys), (width, keys), (queries, width), (width, feed), (width, feed), (feed, width)]  # fmt: skip
     flops = sum(2 * rows * a * b for a, b in shapes)
-    return flops / sum(ITEM * (rows * a + a * b + rows * b) for a, b in shapes)
+    return flops / sum(item * (rows * a + a * b + rows * b) for a, b in shapes)

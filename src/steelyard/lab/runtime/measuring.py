@@ -59,7 +59,7 @@ def measure(place: Place, runtime: Any, work: Work, seconds: float, apart: bool)
             found.operator = running.flops, running.bytes
             found.roof = _roof(device, dtype)
         if isinstance(running, Training | Inference):
-            _account(found, running, work)
+            _account(found, running, work, dtype)
             if apart:
                 _take_apart(found, running, device, place)
                 found.roof = _roof(device, dtype)
@@ -168,7 +168,7 @@ def _peak(device: torch.device, before: int) -> float:
     return float(max(0, memory.peak_so_far() - before))
 
 
-def _account(found: Figures, running: Training | Inference, work: Work) -> None:
+def _account(found: Figures, running: Training | Inference, work: Work, dtype: torch.dtype) -> None:
     """What is known without a step: parameters, their bytes, what the model needs."""
     parameters = [*running.model.parameters()]
     stored = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in map(local, [*parameters, *running.model.buffers()])}  # fmt: skip
@@ -179,7 +179,7 @@ def _account(found: Figures, running: Training | Inference, work: Work) -> None:
         state = [t for kept in running.optimiser.state.values() for t in kept.values() if isinstance(t, torch.Tensor)]
         found.bytes["optimiser"] = sum(local(t).nbytes for t in state)
     found.model_flops = model_flops(running.model.config, work)
-    found.intensity = intensity(running.model.config, work)
+    found.intensity = intensity(running.model.config, work, dtype.itemsize)
 
 
 def _take_apart(found: Figures, running: Training | Inference, device: torch.device, place: Place) -> None:

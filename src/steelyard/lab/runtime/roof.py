@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-SIDE, ARRAY, LEAST_S = (
-    1024,
-    1 << 24,
-    0.1,
-)  # of a square product; numbers of an array, beyond any last cache but the largest
+SIDE = 1024  # of a square product
+ARRAY = 1 << 24  # numbers of an array, beyond any last cache but the largest
+LEAST_S = 0.1
 LIMITS = ("compute", "memory", "optimiser", "communication", "dispatch")
 
 
