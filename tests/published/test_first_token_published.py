@@ -1,8 +1,9 @@
 """The published MuSiQue passages of CacheBlend as a text to learn from and to go on with, split by record."""
 
+from tests.lab.making import tiny
+
 from steelyard.benchmarks.serving.first_token import records
 from steelyard.lab import LabModel
-from tests.lab.making import tiny
 
 
 class Characters:

@@ -268,6 +268,11 @@ def test_wrong_options_are_refused(wrong):
         FirstToken(**wrong)
 
 
+def test_a_context_without_room_for_its_subjects_is_refused():
+    with pytest.raises(InputError, match="3 words do not hold 4 subjects"):
+        records.facts(LabModel("facts", None, tiny.facts()), 1, 3)
+
+
 def test_own_models_speak_no_other_language(tmp_path):
     with pytest.raises(InputError, match="does not speak"):
         FirstToken().cases(str(tmp_path))

@@ -66,7 +66,7 @@ class KVPrediction(CachePolicy):
         learnt = None
         if self.maps == "linear" and not self.weights and training.steps:
             loss = Loss(self.base_loss, self.auxiliary_loss, self.kv_loss)
-            first = 0 if self.start == "default" else training.steps // WARM_SHARE
+            first = 0 if self.start == "default" else max(1, training.steps // WARM_SHARE)
             first = training.steps if self.recipe == "least-squares" else first
             learnt = train(
                 f"kv-prediction[auxiliary={self.auxiliary}]", parts, lambda batch: loss(lab, auxiliary, maps, batch), training,

@@ -46,7 +46,12 @@ class Record:
 
 
 def facts(lab: LabModel, count: int, length: int) -> list[Record]:
-    """Of the tiny language: a context with subjects held out, and questions of which the first stands in the prompt."""
+    """Of the tiny language: a context with subjects held out, and questions of which the first stands in the prompt.
+
+    Raises InputError where the subjects do not fit.
+    """
+    if length < len(tiny.KINDS):
+        raise InputError(f"{length} words do not hold {len(tiny.KINDS)} subjects.", "Give a larger length.")
     made = []
     for index in range(count):
         words, questions = tiny.document(random.Random(f"{SEED} {index}"), length, QUESTIONS, tiny.HELD_OUT)
