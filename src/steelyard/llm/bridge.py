@@ -46,9 +46,8 @@ LOCAL_DEFAULTS = {"max_tokens": MAX_TOKENS, "context": CONTEXT, "parallel": PARA
 PROVIDER = ("base_url", "device", "tensor_parallel_size", "max_model_len")
 RAW_TAKERS = ("steelyard/", "lab/", "vllm-completions/", "openai-api-completions/")
 LATE = "steelyard: the time of the run is up"
-REFERENCE = (
-    "reference_logprob"  # a card with this metric asks for it of every model that can say how probable a text is
-)
+# a card with this metric asks for it of every model that can say how probable a text is
+REFERENCE = "reference_logprob"
 
 
 @dataclass(frozen=True)

@@ -112,9 +112,8 @@ def _wrong(word: str) -> None:
 
     found = unittest.TestResult()
     Wrong().run(found)
-    changed = [
-        name for name, value in RELIED_ON.items() if builtins.__dict__.get(name) is not value
-    ]  # all() may be one
+    # all() may be one of them
+    changed = [name for name, value in RELIED_ON.items() if builtins.__dict__.get(name) is not value]
     try:
         with pytest.raises(ValueError):
             pass
