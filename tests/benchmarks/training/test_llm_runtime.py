@@ -111,7 +111,7 @@ def test_metrics_of_a_module_by_hand():
 
 def test_a_step_and_its_parts_come_from_the_same_processes():
     bench, who = LLMRuntime(seconds=0.05), contender("pytorch[attention=sdpa]")
-    step = bench.measure(who, case_of(bench, "finetune-4x64/step"), 0)
+    step = bench.measure(who, case_of(bench, "finetune-2x64/step"), 0)
     known = set(catalog.find("llm-runtime").card.metric)
     assert step.status is Status.OK
     assert set(step.metrics) <= known
@@ -119,7 +119,7 @@ def test_a_step_and_its_parts_come_from_the_same_processes():
     assert step.metrics["loss_deviation"] < 1e-3
     assert sum(step.metrics[f"{limit}_share"] for limit in LIMITS) == pytest.approx(1.0)
     rows = [json.loads(line) for line in step.artifacts["modules"].splitlines()]
-    part = bench.measure(who, case_of(bench, "finetune-4x64/attention/backward"), 0)
+    part = bench.measure(who, case_of(bench, "finetune-2x64/attention/backward"), 0)
     assert set(part.metrics) <= known
     (row,) = [r for r in rows if (r["module"], r["direction"]) == ("attention", "backward")]
     assert part.metrics["module_time"] == pytest.approx(row["ms"] / 1e3)
@@ -172,7 +172,7 @@ def test_a_runtime_of_ones_own_is_a_file(tmp_path):
                 return runtime.Training(model, torch.optim.SGD(model.parameters(), lr=self.rate), ids, labels)
     '''))  # fmt: skip
     bench = LLMRuntime(seconds=0.05)
-    out = bench.measure(contender(f"{file}:Plain[rate=0.2]"), case_of(bench, "finetune-4x64/step"), 0)
+    out = bench.measure(contender(f"{file}:Plain[rate=0.2]"), case_of(bench, "finetune-2x64/step"), 0)
     assert out.status is Status.OK, out.error
     assert out.metrics["optimiser_bytes"] == 0
     assert out.metrics["loss_deviation"] < 1e-3

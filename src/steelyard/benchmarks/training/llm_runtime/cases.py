@@ -18,9 +18,9 @@ TRAINING_PARTS = (
 )  # fmt: skip
 INFERENCE_PARTS = tuple((kind, "forward") for kind in KINDS[:-1])
 SIZES = {  # (batch, tokens) of training, of prompts, and of what is decoded after
-    "default": {"pretrain": ((2, 128),), "finetune": ((4, 64),), "prefill": ((1, 128), (4, 128), (1, 512)), "decode": ((1, 128), (4, 128))},
+    "default": {"pretrain": ((2, 128),), "finetune": ((2, 64),), "prefill": ((1, 128), (4, 128), (1, 512)), "decode": ((1, 128), (4, 128))},
     "full": {
-        "pretrain": ((2, 128), (4, 256), (4, 512)), "finetune": ((4, 64), (8, 128)),
+        "pretrain": ((2, 128), (4, 256), (4, 512)), "finetune": ((2, 64), (8, 128)),
         "prefill": ((1, 128), (4, 128), (1, 256), (1, 512), (1, 1024), (1, 2048)),
         "decode": ((1, 128), (4, 128), (1, 256), (1, 1024), (1, 2048)),
     },
