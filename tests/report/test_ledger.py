@@ -181,6 +181,14 @@ def test_numbers_taken_with_other_options_are_not_those_of_the_claim(race, tmp_p
         assert judged(pool)["state"] == "not measured"
 
 
+def test_one_round_of_times_decides_nothing(race, tmp_path):
+    with Pool(tmp_path / "pool") as pool:
+        pool.append([*times(FAST, "A", [1.0], 100.0), *times(SLOW, "A", [2.0], 100.5)])
+        row = judged(pool)
+    assert (row["verdict"], row["value"]) == ("undecided", pytest.approx(2.0))
+    assert "a single run is not a distribution" in str(row)
+
+
 def test_rounds_cut_off_by_a_kill_are_left_out_of_the_pairs(race, tmp_path):
     with Pool(tmp_path / "pool") as pool:
         pool.append(times(FAST, "A", [1.0, 1.0, 5.0], 100.0))

@@ -90,6 +90,7 @@ def table_of(
     given: without `data`, only what was measured on data that a user gave counts.
     """
     from steelyard.stats.claims import Table
+    from steelyard.stats.evidence import TIMES
 
     if any(m.published for side in sides for m in side):
         return _published(entry, sides, metric, where)
@@ -115,7 +116,10 @@ def table_of(
         rounds = min(a.shape[1] for a in arrays.values())
         arrays = {text: a[:, :rounds] for text, a in arrays.items()}
         varies = any(np.nanmax(np.ptp(a, axis=1), initial=0.0) > 0 for a in arrays.values())
-        unit = unit if varies and rounds > 1 else "none"
+        if not varies and (
+            rounds > 1 or first.metric.kind not in TIMES
+        ):  # a time varies, though one round cannot show it
+            unit = "none"
     if all(np.isnan(a).all() for a in arrays.values()) or _apart(arrays):
         raise _without_numbers(scores)
     if unit == "none":
