@@ -90,3 +90,16 @@ def test_doctor_looks_at_everything_and_ends_with_0_or_3(tmp_path):
     assert done.returncode in (0, 3), done.stderr
     what = {row["what"] for row in json.loads(done.stdout)}
     assert {"python", "native kernels", "pool", "machine", "model smollm2"} <= what
+
+
+def test_a_library_that_is_not_installed_is_named(monkeypatch, capsys):
+    from steelyard import catalog, cli
+
+    def missing():
+        raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
+
+    monkeypatch.setattr(catalog, "entries", missing)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["list"])
+    assert stopped.value.code == 3
+    assert "the library 'nowhere'" in capsys.readouterr().err
