@@ -81,7 +81,7 @@ class LLMRuntime:
         part: Part = case.payload
         try:
             if part.level == "batch":
-                return Outcome({"largest_batch": self._largest(contender, part.work)})
+                return Outcome(self._largest(contender, part.work))
             ranks = self._figures(contender, part.work, trial)
         except MissingError:
             raise
@@ -132,16 +132,17 @@ class LLMRuntime:
             return Outcome({**metrics, "step_time": math.nan}, Status.TIMEOUT, why, kept)
         return Outcome(metrics, artifacts=kept)
 
-    def _largest(self, contender: Any, work: Work) -> int:
-        """Rows of the largest batch whose step ends within `room`: doubled until one does not, then halved between.
+    def _largest(self, contender: Any, work: Work) -> dict[str, float]:
+        """Rows of the largest batch whose step ends within `room`, and its time: doubled until one does not, then halved between.
 
         0 where not even the smallest fits. Raises DiedError for other failures than a lack of memory.
         """
         unit = _ranks(contender) * getattr(contender, "accumulate", 1)
+        times: dict[int, float] = {}
 
         def fits(units: int) -> bool:
             try:
-                call(
+                found = call(
                     MEASURE, contender, replace(work, batch=units * unit), 1e-9, False, ranks=_ranks(contender),
                     threads=getattr(contender, "threads", 1), memory=self.room << 20, timeout_s=self.timeout,
                 )  # fmt: skip
@@ -149,9 +150,11 @@ class LLMRuntime:
                 if "out of memory" not in str(error):
                     raise
                 return False
+            times[units] = found[0].step_s[0]
             return True
 
-        return unit * largest(fits, MOST_ROWS // unit)
+        most = largest(fits, MOST_ROWS // unit)
+        return {"largest_batch": unit * most} | ({"step_time": times[most]} if most else {})
 
     def summary(self, values: Any) -> list[dict[str, Any]]:
         """What limits each piece of work, with the figures that say so: shares of the step, utilisation, memory."""
