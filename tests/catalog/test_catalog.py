@@ -7,9 +7,10 @@ import pytest
 
 from steelyard import catalog
 from steelyard.catalog.suites import papers, suites
-from steelyard.core.errors import InputError
+from steelyard.core.errors import InputError, MissingError
 from steelyard.core.spec import parse_spec
 from steelyard.stats.claims import check_claim
+from steelyard.weigh import plan
 
 
 @pytest.mark.parametrize("name", sorted(catalog.entries()))
@@ -50,3 +51,9 @@ def test_suites_name_what_exists():
 def test_an_unknown_benchmark_names_its_neighbours():
     with pytest.raises(InputError, match=r"Did you mean.*humaneval"):
         catalog.benchmark("humanevel")
+
+
+def test_a_library_that_a_benchmark_needs_is_asked_for_before_it_is_loaded(monkeypatch):
+    monkeypatch.setattr(plan.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingError, match="scbench needs the library 'torch'"):
+        plan.load_benchmark(parse_spec("scbench"))

@@ -14,7 +14,7 @@ from steelyard.llm import run_model
 from steelyard.llm.bridge import resolve
 from steelyard.llm.lab_provider import LabAPI, _chooser
 from steelyard.llm.provider import RAW
-from tests.conftest import need
+from tests.conftest import lacking, need
 
 CARD = catalog.benchmark("humaneval").card
 
@@ -22,7 +22,7 @@ CARD = catalog.benchmark("humaneval").card
 @pytest.fixture(scope="module")
 def smollm2():
     if not find_model("smollm2").present():
-        pytest.skip("SmolLM2 is not here (steelyard models pull smollm2)")
+        lacking("SmolLM2 is not here (steelyard models pull smollm2)")
 
 
 def answer(api, messages, **config):

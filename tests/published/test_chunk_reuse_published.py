@@ -1,6 +1,7 @@
 """CacheBlend's own inputs: what the reference says of them, and the prompts that are made of them."""
 
 import pytest
+from tests.conftest import lacking
 
 from steelyard.benchmarks.serving.chunk_reuse.benchmark import ChunkReuse
 from steelyard.benchmarks.serving.chunk_reuse.requests import prompt_of, read
@@ -22,7 +23,7 @@ def test_the_published_records_are_read_whole(shared):
 def test_four_passages_are_about_two_and_a_half_thousand_tokens_of_smollm2(shared):
     found = find_model("smollm2")
     if found is None or not path_of(found).is_file():
-        pytest.skip("SmolLM2 is not here: steelyard models pull smollm2")
+        lacking("SmolLM2 is not here: steelyard models pull smollm2")
     lab = ChunkReuse(model="smollm2").lab
     musique = [r for r in read(str(shared / "data" / "cacheblend")) if r.source == "musique_s"][:8]
     tokens = [len(prompt_of(lab, r, 4, lab.context).ids) for r in musique]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelyard.core.contender import build, contender
-from steelyard.core.errors import InputError, MissingError, unknown
+from steelyard.core.errors import InputError, not_installed, unknown
 from steelyard.core.interfaces import Replay
 from steelyard.core.spec import Spec
 
@@ -66,10 +66,7 @@ class Entry:
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("steelyard"):
                 raise InputError(f"{self.path}: entry {self.card.entry!r} cannot be imported: {error}.") from error
-            raise MissingError(
-                f"{self.name} needs the library {error.name!r}, which is not installed.",
-                f"pip install {error.name}   or the extra that holds it: pip install 'steelyard[lab,models,science]'",
-            ) from error
+            raise not_installed(self.name, error.name or "") from error
         except AttributeError as error:
             raise InputError(f"{self.path}: entry {self.card.entry!r} names nothing in that module.") from error
 

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, MissingError, SteelyardError
+from steelyard.core.errors import BAD_INPUT, MEASURED_FAILURE, STOPPED, SteelyardError, not_installed
 
 _WEIGH, _ASK, _LOOK = "Weigh", "Ask what was measured", "Look around"
 # command -> (panel of --help, module that holds a function or a Typer of the same name)
@@ -94,10 +94,7 @@ def _exit_code(arguments: list[str] | None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "steelyard":
             raise
-        lacking = MissingError(
-            f"this needs the library {error.name!r}, which is not installed.",
-            f"pip install {error.name}   or the extra that holds it: pip install 'steelyard[lab,models,science]'",
-        )
+        lacking = not_installed("this", error.name or "")
         print(f"steelyard: {lacking}", file=sys.stderr)
         return lacking.exit_code
     except Exception as error:

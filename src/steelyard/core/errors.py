@@ -36,6 +36,12 @@ class MissingError(SteelyardError):
     exit_code = BAD_ENVIRONMENT
 
 
+def not_installed(who: str, library: str) -> MissingError:
+    """The error for a library that `who` needs, by the name it is imported by."""
+    cure = f"pip install {library}   or the extra that holds it: pip install 'steelyard[lab,models,science]'"
+    return MissingError(f"{who} needs the library {library!r}, which is not installed.", cure)
+
+
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> InputError:
     """The error for a name that does not exist, with the nearest names that do."""
     known = sorted(known)

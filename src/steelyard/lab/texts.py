@@ -1,6 +1,14 @@
-"""Prose that every Python brings along: its documentation topics, some for measuring, one held apart for calibration."""
+"""Texts to measure on: topics of Python's documentation, which are everywhere, and rows of files that a user names."""
 
 from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from steelyard.core.errors import InputError
 
 HELD_APART = "compound"
 SHORTEST = 4000  # characters: about a thousand tokens
@@ -24,3 +32,34 @@ def calibration() -> str:
     from pydoc_data.topics import topics as everything
 
     return everything[HELD_APART]
+
+
+def rows(file: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and fields (small letters) of each record of .jsonl, .jsonl.gz, or .json (a list, one object, or `Data` as of TriviaQA).
+
+    What is no record is noted and passed over. Raises InputError for a .json that is none.
+    """
+    text = (gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()).decode()
+    if file.suffix == ".json":
+        try:
+            whole = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{file}: not JSON ({error}).", "Lines of JSON end in .jsonl.") from error
+        found: Iterator[tuple[int, Any]] = enumerate(
+            whole.get("Data", [whole]) if isinstance(whole, dict) else whole, 1
+        )
+    else:
+        found = _parsed(file, text, notes)
+    for number, row in found:
+        if isinstance(row, dict):
+            yield number, {name.lower(): value for name, value in row.items()}
+        else:
+            notes.append(f"{file}, record {number}: not an object.")
+
+
+def _parsed(file: Path, text: str, notes: list[str]) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            yield number, json.loads(line)
+        except json.JSONDecodeError as error:
+            notes.append(f"{file}, line {number}: {error}.")

@@ -248,12 +248,6 @@ def _series_variance(curvature: Array, squares: Array, most: float = 1e-3) -> Ar
     return np.asarray(local - 2 * solve(pushed) + shift @ pushed)
 
 
-def win_chance(theta: Array) -> Array:
-    """(M, M) chance that the row beats the column."""
-    weight = np.exp(np.clip(theta - theta.max(), -600, 0))
-    return np.asarray(weight[:, None] / (weight[:, None] + weight[None, :]))
-
-
 def _over_rows(m: int, work: Callable[[slice], None]) -> None:
     """Call `work` on slices that cover range(m), side by side where there is enough to do: NumPy lets go of the lock."""
     if m <= 300:

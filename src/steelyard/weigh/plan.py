@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from steelyard import catalog
 from steelyard.core.card import Card
 from steelyard.core.contender import code_version, config_of, source_hash
-from steelyard.core.errors import InputError, unknown
+from steelyard.core.errors import InputError, not_installed, unknown
 from steelyard.core.spec import Spec, parse_spec, print_value
 from steelyard.core.words import Case
 
@@ -81,7 +82,10 @@ class Plan:
 
 
 def load_benchmark(spec: Spec) -> tuple[Card, Any]:
-    """The card and an instance of the benchmark a spec names. InputError names a wrong option and the right ones."""
+    """The card and an instance of the benchmark a spec names.
+
+    InputError names a wrong option and the right ones, MissingError a library among the card's needs that is not installed.
+    """
     entry = catalog.benchmark(spec.name)
     known = {o.name for o in entry.card.options if o.scope == "benchmark"}
     others = {o.name for o in entry.card.options} - known
@@ -91,6 +95,9 @@ def load_benchmark(spec: Spec) -> tuple[Card, Any]:
             raise InputError(f"option {option!r} of {spec.name} is one of its contenders.", f"Write it there: {cure}.")
         if option not in known:
             raise unknown("option", option, known, where=spec.name)
+    for name in entry.card.needs:
+        if name.isidentifier() and importlib.util.find_spec(name) is None:  # else it would be missed at its first use
+            raise not_installed(spec.name, name)
     try:
         return entry.card, entry.load()(**spec.options)
     except TypeError as error:

@@ -9,6 +9,7 @@ from steelyard.contenders.runtimes.lora import TARGETS, LoRALinear, adapt
 from steelyard.contenders.runtimes.optimisers import DiskStore, EightBitStore, HostStore, StoredAdamW
 from steelyard.contenders.runtimes.packed import NF4, PackedLinear, from_nf4, pack, to_int8, to_nf4
 from steelyard.lab.runtime.work import SHAPES, Work, open_for
+from tests.conftest import need
 
 
 def test_adapters_change_nothing_at_first_and_are_a_low_rank_product_then():
@@ -34,7 +35,9 @@ def test_adapters_train_rank_times_in_plus_out_weights(targets):
 
 
 def test_adapters_are_those_of_peft():
-    peft = pytest.importorskip("peft")
+    need("peft")
+    import peft
+
     work = Work("finetune", batch=1, tokens=8)
     ours, theirs = open_for(work), open_for(work)
     adapt(ours, rank=4, targets="qv", alpha=16.0)

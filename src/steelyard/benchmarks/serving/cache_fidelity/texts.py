@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from steelyard.core.errors import InputError, MissingError
 from steelyard.lab import recall
 from steelyard.lab.opening import LabModel
+from steelyard.lab.texts import rows
 
 SEED = 47
 QUESTIONS = 8
@@ -80,7 +77,7 @@ def read(lab: LabModel, path: str, count: int, length: int, more: int) -> tuple[
         notes: list[str] = []
     else:
         documents, asked, notes = {}, [], []
-        for number, row in _rows(place, notes):
+        for number, row in rows(place, notes):
             name = str(row.get("id", number))
             if isinstance(row.get("question"), str) and isinstance(row.get("answer"), str) and "ctxs" not in row:
                 asked.append((name, row["question"], row["answer"]))
@@ -104,18 +101,3 @@ def _asked(lab: LabModel, name: str, question: str, answer: str, more: int) -> R
     )
     fed = lab.encode(answer)[:more]
     return Record(name, name, lab.encode(text), fed, ((0, len(fed)),) if fed else (), task="answer")
-
-
-def _rows(place: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    text = gzip.decompress(place.read_bytes()).decode() if place.suffix == ".gz" else place.read_text()
-    if place.suffix == ".json":
-        yield from enumerate(json.loads(text), 1)
-        return
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            notes.append(f"{place}, line {number}: {error}.")
-            continue
-        if isinstance(row, dict):
-            yield number, row

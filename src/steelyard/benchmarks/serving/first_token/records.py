@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from steelyard.benchmarks.serving.first_token import tiny, trivia
 from steelyard.core.errors import InputError, MissingError
-from steelyard.lab import LabModel, recall, recall_training
+from steelyard.lab import LabModel, recall, recall_training, texts
 from steelyard.lab.training import IGNORED, Batch
 
 SEED = 8391
@@ -150,7 +147,7 @@ def read(lab: LabModel, data: str, count: int, more: int) -> tuple[dict[str, str
         if file.suffix == ".txt":
             documents[file.stem] = file.read_text(encoding="utf-8")
             continue
-        for number, row in _rows(file, notes):
+        for number, row in texts.rows(file, notes):
             name = f"{file.name.partition('.')[0]}/{row.get('id', number)}"
             if isinstance(row.get("ctxs"), list):
                 documents[name] = "\n\n".join(f"{c.get('title', '')}\n{c['text']}" for c in row["ctxs"])
@@ -173,23 +170,3 @@ def read(lab: LabModel, data: str, count: int, more: int) -> tuple[dict[str, str
     if not documents and not records:
         raise InputError(f"{data} holds nothing to measure.", (notes or ["It is empty."])[0])
     return documents, records[:count], notes
-
-
-def _rows(file: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    raw = file.read_bytes()
-    text = (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode()
-    if file.suffix == ".json":
-        whole = json.loads(text)
-        rows = whole if isinstance(whole, list) else whole.get("Data", [whole])  # as TriviaQA is distributed
-        yield from enumerate([{key.lower(): value for key, value in row.items()} for row in rows], 1)
-        return
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            notes.append(f"{file}, line {number}: {error}.")
-            continue
-        if isinstance(row, dict):
-            yield number, row
-        else:
-            notes.append(f"{file}, line {number}: not an object.")

@@ -15,7 +15,6 @@ from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Case, Status
 from steelyard.lab import CachePolicy, Session
-from steelyard.lab.needs import require
 from steelyard.lab.opening import DTYPES, check_device
 from steelyard.lab.serving.figures import figures
 from steelyard.lab.serving.job import Job, Limits, Request
@@ -50,7 +49,6 @@ class OfflineBatching:
 
     def cases(self, data: str | None) -> Iterator[Case]:
         """Every workload shuffled with a quarter of the job's cache; the first one, and given data, also with more."""
-        require("transformers")
         check_device(self.device)
         if data is not None:
             for file in loads.files(data):

@@ -13,7 +13,6 @@ from steelyard.benchmarks.training.llm_runtime.metrics import largest, of_module
 from steelyard.core.errors import InputError, MissingError, SteelyardError
 from steelyard.core.interfaces import Outcome
 from steelyard.core.words import Case, Status
-from steelyard.lab.needs import require
 from steelyard.lab.runtime.figures import Figures
 from steelyard.lab.runtime.nursery import DiedError, call
 from steelyard.lab.runtime.roof import LIMITS, bottleneck
@@ -60,7 +59,6 @@ class LLMRuntime:
 
     def cases(self, data: str | None) -> list[Case]:
         """Whole steps, their parts, and the largest batch; of phase serve, `data` may be a trace."""
-        require("torch", "transformers")
         if data is not None and self.phase != "serve":
             raise InputError(
                 f"llm-runtime has no data to read ({data}).", "llm-runtime[phase=serve] takes a trace of requests."
