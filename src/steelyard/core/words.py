@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+GATES = ("gold", "empty")  # contenders that try the cases themselves, and are not to be ranked
 
 
 class Direction(StrEnum):

@@ -14,8 +14,7 @@ from steelyard.benchmarks.stats.benchbench.catalogue import Reading, read_catalo
 from steelyard.contenders.analysis.agree import Agree
 from steelyard.core.contender import build
 from steelyard.core.errors import InputError
-from steelyard.core.words import Direction
-from steelyard.report.ranking import GATES
+from steelyard.core.words import GATES, Direction
 from steelyard.report.results import load
 from steelyard.report.terminal import console, interval, number, p_value, print_json, print_table
 from steelyard.stats.agreement import LEAST, Agreement

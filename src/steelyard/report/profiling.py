@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from steelyard.core.card import Card
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.spec import parse_spec
-from steelyard.core.words import Direction, Kind, Metric
-from steelyard.report.ranking import GATES
+from steelyard.core.words import GATES, Direction, Kind, Metric
 from steelyard.report.results import Scores, Where, card_of, load, metric_of
 from steelyard.report.terminal import console, interval, number, print_json, print_table
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from steelyard import catalog
 from steelyard.core.errors import InputError, unknown
-from steelyard.core.words import Direction, Status
+from steelyard.core.words import GATES, Direction, Status
 from steelyard.report.results import Scores, Where, card_of, load
 from steelyard.report.terminal import console, interval, print_json, print_table
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from steelyard.stats.aggregate import Matrix
     from steelyard.stats.rank import Ranking, Ties
 
-GATES = ("gold", "empty")
 PAIRWISE = ("bradley-terry", "plackett-luce")
 FEWEST = 10  # cases below which a contender is not ranked, where others have so many
 

@@ -12,7 +12,7 @@ from steelyard import catalog
 from steelyard.catalog.suites import suites
 from steelyard.core.errors import MEASURED_FAILURE, STOPPED, InputError, unknown
 from steelyard.core.spec import Spec, parse_spec, split_specs
-from steelyard.core.words import Kind, Status
+from steelyard.core.words import GATES, Kind, Status
 from steelyard.report.comparing import print_comparison, table
 from steelyard.report.results import load
 from steelyard.report.summaries import print_summaries, summaries
@@ -147,7 +147,7 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
         raise
     baseline = next((n for n in (card.baseline, names[0]) if n in names), names[0])
     if card.primary.kind not in (Kind.DURATION, Kind.RATE):
-        baseline = next((n for n in names if n not in ("gold", "empty")), names[0]) if not card.baseline else baseline
+        baseline = next((n for n in names if n not in GATES), names[0]) if not card.baseline else baseline
     rows = table(scores, baseline)
     if not as_json:
         print_comparison(scores, rows, baseline)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from steelyard.core.card import Card
 from steelyard.core.errors import InputError
-from steelyard.core.words import Provenance
-from steelyard.report.ranking import GATES
+from steelyard.core.words import GATES, Provenance
 from steelyard.report.results import Cells, Scores, card_of, cells_of, metric_of, newest_version, scores_of
 
 if TYPE_CHECKING:

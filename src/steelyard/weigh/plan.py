@@ -16,11 +16,10 @@ from steelyard.core.card import Card
 from steelyard.core.contender import code_version, config_of, source_hash
 from steelyard.core.errors import InputError, not_installed, unknown
 from steelyard.core.spec import Spec, parse_spec, print_value
-from steelyard.core.words import Case
+from steelyard.core.words import GATES, Case
 
 Key = tuple[str, str, str, str, str, int, str]
 _DATA = re.compile(r"[\[,]data=[^\[\],]+\]$")
-GATE = ("gold", "empty")
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ def make_plan(
     if not given:
         raise InputError(f"{card.name} names no contenders of its own.", "Say whom to weigh: --with NAME.")
     if card.interface == "generator" and hasattr(bench, "reference"):
-        given = [*(g for g in GATE if g not in map(str, given)), *given]
+        given = [*(g for g in GATES if g not in map(str, given)), *given]
     resolved = [g if isinstance(g, Weighed) else weighed(g, card, bench) for g in given]
     plan = Plan(
         card=card,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from steelyard.core.errors import InputError
 from steelyard.core.interfaces import Outcome, join_outputs
 from steelyard.core.spec import Spec
-from steelyard.core.words import Case, Direction, Kind, Measurement, Metric, Status
+from steelyard.core.words import GATES, Case, Direction, Kind, Measurement, Metric, Status
 from steelyard.weigh import executors, joint
-from steelyard.weigh.plan import GATE, Cell, Plan, Weighed, make_plan, order, own
+from steelyard.weigh.plan import Cell, Plan, Weighed, make_plan, order, own
 from steelyard.weigh.progress import Progress, Silent
 from steelyard.weigh.worker import Job, Weight, Worker
 
@@ -123,7 +123,7 @@ class _Session:
 
     def weigh(self) -> Weighing:
         plan = self.plan
-        gate = [name for name in plan.contenders if name in GATE and self._gated]
+        gate = [name for name in plan.contenders if name in GATES and self._gated]
         rest = [name for name in plan.contenders if name not in gate]
         gate_plan = [Cell(case, name, 0) for case in plan.cases for name in gate]
         total = len(gate_plan) + len(plan.cases) * plan.trials * len(rest)
@@ -307,7 +307,7 @@ class _Session:
             SELECT contender, "case", value, status, error FROM latest WHERE benchmark = $benchmark AND metric = $metric
             AND benchmark_version = $version AND contender IN ('gold', 'empty') AND list_contains($code, code_version)
         """
-        code = [self.plan.code_version(self.plan.contenders[name]) for name in GATE if name in self.plan.contenders]
+        code = [self.plan.code_version(self.plan.contenders[name]) for name in GATES if name in self.plan.contenders]
         wanted = {"benchmark": self.plan.card.name, "version": self.plan.version, "metric": metric.name, "code": code}
         rows = self.pool.query(sql, wanted).to_pylist()
         seen = {(r["contender"], r["case"]): (r["value"], r["error"]) for r in rows}

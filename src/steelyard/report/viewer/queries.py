@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from steelyard import catalog
 from steelyard.core.card import Card, MetricFacts
 from steelyard.core.errors import InputError
-from steelyard.core.words import Direction
+from steelyard.core.words import GATES, Direction
 from steelyard.pool import Pool
-from steelyard.report.ranking import GATES
 from steelyard.report.results import card_of, cells_of
 from steelyard.report.sections import Section, section_of
 

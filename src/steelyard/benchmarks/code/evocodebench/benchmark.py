@@ -26,12 +26,11 @@ from steelyard.benchmarks.code.repositories.running import TestRun, run_tests
 from steelyard.benchmarks.code.static import python as static
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.interfaces import Built, Message, Outcome
-from steelyard.core.words import Case, Status
+from steelyard.core.words import GATES, Case, Status
 from steelyard.stats.domain_improvement import improvement
 from steelyard.stats.estimates import pass_at_k_estimate
 
 KS = (1, 3, 5, 10)
-GATE = ("gold", "empty")  # they try the samples, and are no models to compare with
 NOT_HERE = "the project is not here: only completions were published"
 
 
@@ -190,7 +189,9 @@ class EvoCodeBench:
                 found[f"Recall@{k}"] = f"{100 * recall_at_k(recalls.values(), k):.2f}"
         about = values.attributes("pass_at_1")
         of = {case: str(about.get(case, {}).get("domain", "")) for case in trials}
-        real = [other for other in values.others if other.contender not in GATE] if values.contender not in GATE else []
+        real = (
+            [other for other in values.others if other.contender not in GATES] if values.contender not in GATES else []
+        )
         rivals = [domains.by_domain(other("pass_at_1"), of) for other in real]
         for name, own in domains.by_domain(values("pass_at_1"), of).items():
             stands = improvement(own, [r[name] for r in rivals if name in r])

@@ -65,7 +65,9 @@ class CacheFidelity:
         """One case a window or session; windows of one document are a group."""
         recall = self.model.startswith("recall")
         if data is not None and recall:
-            raise InputError(f"the recall model does not speak the language of {data}.", "Write cache-fidelity[model=smollm2].")
+            raise InputError(
+                f"the recall model does not speak the language of {data}.", "Write cache-fidelity[model=smollm2]."
+            )
         length = self.length or (320 if recall else 256)
         if data is not None:
             records, self.notes = read(self.lab, data, self.windows, length, self.more)

@@ -87,7 +87,10 @@ def read(lab: LabModel, path: str, count: int, length: int, more: int) -> tuple[
                 notes.append(f"{path}, line {number}: neither text, question and answer, nor ctxs.")
         made = [_asked(lab, *row, more) for row in asked[:count]] or windows(lab, documents, count, length, more)
     if not made:
-        raise InputError(f"{path}: no text is as long as {length + more} tokens.", "Write cache-fidelity[length=...,more=...] with smaller numbers.")
+        raise InputError(
+            f"{path}: no text is as long as {length + more} tokens.",
+            "Write cache-fidelity[length=...,more=...] with smaller numbers.",
+        )
     return made, notes
 
 

@@ -74,7 +74,9 @@ class FirstToken:
         self.notes = []
         own = self.model in ("tiny", "recall")
         if data is not None and own:
-            raise InputError(f"the model {self.model} does not speak the language of {data}.", "Write first-token[model=smollm2].")
+            raise InputError(
+                f"the model {self.model} does not speak the language of {data}.", "Write first-token[model=smollm2]."
+            )
         if own:
             found = (records.facts if self.model == "tiny" else records.lookups)(self.lab, self.count, self.length)
         else:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from steelyard.core.errors import InputError
-from steelyard.core.words import Direction
+from steelyard.core.words import GATES, Direction
 from steelyard.report import plots, views
 from steelyard.report.charts import SERIES, Chart
-from steelyard.report.ranking import GATES
 from steelyard.report.sections import Section, only
 from steelyard.report.viewer.asking import Ask, Page
 from steelyard.report.viewer.pages.common import chosen, filtered, kept_cases, metric_of, pick, section_of

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from steelyard.core.errors import InputError
-from steelyard.core.words import Direction
+from steelyard.core.words import GATES, Direction
 from steelyard.report import views
 from steelyard.report.comparing import comparison_of, more_needed
 from steelyard.report.plots import in_unit, typical
-from steelyard.report.ranking import GATES
 from steelyard.report.results import Scores
 from steelyard.report.scales import SHARES, quantities, quantity, ratio, scale_over, tick_label, ticks
 from steelyard.report.sections import only
