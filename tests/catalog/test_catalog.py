@@ -35,6 +35,43 @@ def test_listing_imports_neither_numpy_nor_benchmarks():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == ""
 
 
+CARD = """name = "mine"
+kind = "benchmark"
+title = "Mine"
+summary = "One case."
+track = "science"
+interface = "kernel"
+entry = "json:loads"
+[[metrics]]
+name = "score"
+"""
+
+
+def test_facts_are_checked_once_for_each_state_of_the_card(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "card.toml"
+    path.write_text(CARD)
+    entry = catalog.Entry({"name": "mine", "kind": "benchmark", "interface": "kernel"}, path)
+    first = entry.facts()
+    assert first == entry.full().model_dump(mode="json")
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "_reader", lambda: pytest.fail("checked again"))
+        assert entry.facts() == first
+    path.write_text(CARD + "units = 3\n")
+    with pytest.raises(InputError, match=r"line 10, field 'metrics.0.units'"):
+        entry.facts()
+
+
+@pytest.mark.parametrize("kept", ["", "[]", '{"state": []}', "\udcff"])
+def test_a_damaged_cache_costs_time_and_nothing_else(tmp_path, monkeypatch, kept):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = tmp_path / "steelyard" / "cards" / "softmax.json"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(kept.encode(errors="surrogateescape"))
+    entry = catalog.find("softmax")
+    assert entry.facts() == entry.full().model_dump(mode="json")
+
+
 def test_the_seventy_systems_are_numbered_without_a_gap():
     assert [p["row"] for p in papers()] == list(range(1, 71))
 

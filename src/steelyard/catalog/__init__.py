@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
+import json
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,13 +16,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelyard.core.contender import build, contender
 from steelyard.core.errors import InputError, not_installed, unknown
-from steelyard.core.interfaces import Replay
-from steelyard.core.spec import Spec
 
 if TYPE_CHECKING:
     from steelyard.core.card import Card
+    from steelyard.core.spec import Spec
 
 ENTRY_POINTS = "steelyard.cards"
 
@@ -54,6 +55,28 @@ class Entry:
     def full(self) -> Card:
         """The card with its claims."""
         return _reader()(self.path)
+
+    def facts(self) -> Mapping[str, Any]:
+        """The card with its claims as JSON data, from the user's cache where this text was checked before.
+
+        The check takes several times as long as all else that `show` does. Raises InputError as `full` does.
+        """
+        import platformdirs
+
+        kept = platformdirs.user_cache_path("steelyard") / "cards" / f"{self.name}.json"
+        schema = Path(__file__).parents[1] / "core" / "card.py"
+        state = [str(self.path), self.path.stat().st_mtime_ns, schema.stat().st_mtime_ns]
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads(kept.read_text(encoding="utf-8"))
+            if stored["state"] == state:
+                return dict(stored["card"])
+        card = self.full().model_dump(mode="json")
+        with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            fresh = kept.with_suffix(f".{os.getpid()}")
+            fresh.write_text(json.dumps({"state": state, "card": card}), encoding="utf-8")
+            fresh.replace(kept)
+        return card
 
     def load(self) -> Any:
         """Import what the card describes.
@@ -128,6 +151,9 @@ def make_contender(spec: Spec, interface: str) -> Any:
 
     `family:name` is a member of a card whose class can make one: `named(name)` gives its dataclass.
     """
+    from steelyard.core.contender import build
+    from steelyard.core.interfaces import Replay
+
     name = spec.name
     if name in entries() and entries()[name].kind == "contender":
         entry = entries()[name]
@@ -145,6 +171,8 @@ def make_contender(spec: Spec, interface: str) -> Any:
 
 
 def _own(spec: Spec) -> Any:
+    from steelyard.core.contender import build
+
     where, _, attribute = spec.name.rpartition(":")
     try:
         if where.endswith(".py"):
@@ -178,6 +206,3 @@ def _folders() -> Iterator[Path]:
         package = importlib.util.find_spec(top)  # the top package only: its submodules are not imported
         for place in (package.submodule_search_locations or []) if package else []:
             yield Path(place, *rest.split(".")) if rest else Path(place)
-
-
-__all__ = ["Entry", "benchmark", "benchmarks", "build", "contender", "contenders", "entries", "find", "make_contender"]

@@ -14,11 +14,11 @@ def show(
     Examples:  steelyard show softmax    steelyard show self-debug --json
     """
     from steelyard import catalog
-    from steelyard.report.terminal import print_card, print_json
+    from steelyard.report.card_text import print_card
+    from steelyard.report.plain import print_json
 
     entry = catalog.find(name)
-    card = entry.full()
     if as_json:
-        print_json(card.model_dump(mode="json"))
+        print_json(entry.facts())
     else:
-        print_card(card, entry)
+        print_card(entry.facts(), entry)

@@ -1,7 +1,9 @@
-"""A table without styles, for lists of many rows: the library of the other tables takes half a second for a hundred."""
+"""JSON, and text without a library of styles, for what must answer at once: the list of cards and one card."""
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
 import sys
 import textwrap
@@ -19,3 +21,21 @@ def print_plain(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
     for row in shown:
         start = "".join(f"{row[name]!s:<{width + 2}}" for name, width in zip(fixed, wide, strict=True))
         print(textwrap.fill(str(row[last]), margin + room, initial_indent=start, subsequent_indent=" " * margin))
+
+
+def print_json(value: Any) -> None:
+    """JSON with NaN as null, two spaces of indent, on standard output."""
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: NaN as null, keys as text, numbers of NumPy as numbers."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -1,22 +1,18 @@
-"""What the terminal shows: tables, cards, numbers in units people read, JSON."""
+"""What the terminal shows: tables, numbers in units people read, JSON."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from steelyard.core.words import Metric
-
-if TYPE_CHECKING:
-    from steelyard.catalog import Entry
-    from steelyard.core.card import Card
+from steelyard.report.plain import plain as plain
+from steelyard.report.plain import print_json as print_json
 
 _STYLES = {
     "holds": "green", "fails": "red", "undecided": "yellow", "out of reach": "dim", "not measured": "dim", "missing": "red", "ok": "green",
@@ -34,24 +30,6 @@ def console() -> Console:
     No markup: a spec in brackets, name[option=value], is text.
     """
     return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=False, markup=False)
-
-
-def print_json(value: Any) -> None:
-    """JSON with NaN as null, two spaces of indent, on standard output."""
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
-
-
-def plain(value: Any) -> Any:
-    """What JSON can hold: NaN as null, keys as text, numbers of NumPy as numbers."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def print_table(
@@ -108,74 +86,3 @@ def p_value(p: float) -> str:
     if math.isnan(p):
         return ""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def print_card(card: Card, entry: Entry) -> None:
-    """Everything a card says, claims last."""
-    out = console()
-    out.print(Text.assemble((card.name, "bold"), f"  {card.title}"))
-    out.print(card.summary)
-    where = card.track or card.family
-    out.print(f"{card.kind}, {where}, offers or needs `{card.interface}`, version {card.version}, {card.licence}")
-    if card.paper:
-        p = card.paper
-        arxiv = f", arXiv:{p.arxiv}" if p.arxiv else ""
-        out.print(f"paper    {p.title} ({p.authors}{', ' if p.authors else ''}{p.year}{arxiv}) {p.venue}".rstrip())
-        if p.code:
-            out.print(f"code     {p.code} ({p.code_licence or 'licence not stated'})")
-    for label, items in (("needs", card.needs), ("weighs", card.contenders)):
-        if items:
-            out.print(f"{label:8} {', '.join(items)}")
-    if card.baseline:
-        out.print(f"against  {card.baseline}")
-    if card.protocol:
-        out.print(Text("\nprotocol", style="bold"))
-        out.print(card.protocol.strip())
-    if card.metrics:
-        out.print()
-        facts = [_metric_row(m.metric()) for m in card.metrics]
-        print_table(facts, ["metric", "unit", "better", "kind", "is"])
-    options = [
-        {
-            "option": o.name,
-            "default": o.default,
-            "values": ", ".join(map(str, o.values)),
-            "scope": o.scope,
-            "is": o.help,
-        }
-        for o in card.options
-    ]
-    if card.kind == "contender" and not options:
-        options = _own_options(entry)
-    if options:
-        out.print()
-        print_table(options, ["option", "default", "values", "scope", "is"])
-    if card.deviations:
-        out.print(Text("\ndeviations from the paper", style="bold"))
-        for line in card.deviations:
-            out.print(f"- {line}")
-    if card.claims:
-        out.print(Text(f"\n{len(card.claims)} claims", style="bold"))
-        claims = [{"claim": c.id, "says": c.says, "expects": c.expect, "scale": c.scale} for c in card.claims]
-        print_table(claims, ["claim", "says", "expects", "scale"])
-        out.print(f"\nJudge them here:  steelyard claims {card.name}")
-
-
-def _metric_row(m: Metric) -> dict[str, str]:
-    name = m.name + ("*" if m.primary else "")
-    return {"metric": name, "unit": m.unit, "better": m.direction, "kind": m.kind, "is": m.help}
-
-
-def _own_options(entry: Entry) -> list[dict[str, Any]]:
-    """A contender's options are the fields of its class."""
-    import dataclasses
-    import typing
-
-    from steelyard.core.contender import options_of
-
-    rows = []
-    for name, (kind, default) in options_of(entry.load()).items():
-        values = ", ".join(map(str, typing.get_args(kind))) if typing.get_origin(kind) is typing.Literal else ""
-        shown = "" if default is dataclasses.MISSING else default
-        rows.append({"option": name, "default": shown, "values": values or getattr(kind, "__name__", str(kind))})
-    return rows
