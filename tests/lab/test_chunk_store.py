@@ -127,6 +127,19 @@ def test_processes_share_a_folder_that_is_too_small_for_them(tmp_path):
     assert DiskStore(tmp_path, room).bytes <= room
 
 
+def test_an_entry_that_is_evicted_while_it_is_opened_is_not_there(tmp_path, monkeypatch):
+    store = DiskStore(tmp_path, 4 * SIZE)
+    store.put("a", [torch.zeros(4)])
+    opened = torch.UntypedStorage.from_file
+
+    def late(name, *rest, **options):
+        store.drop("a")
+        return opened(name, *rest, **options)
+
+    monkeypatch.setattr(torch.UntypedStorage, "from_file", late)
+    assert store.get("a") is None
+
+
 def test_an_entry_is_of_one_model_its_dtype_and_its_rotation():
     lab, ids = tiny("llama"), [1, 2, 3]
     keys = {

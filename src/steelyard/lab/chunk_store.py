@@ -198,6 +198,10 @@ class _File:
             self._sums = json.loads(self._open.metadata()["checksums"])
         except (SafetensorError, TypeError, KeyError, ValueError) as error:
             self._refuse(error)
+        except RuntimeError as error:  # PyTorch opens the file again, and it was evicted between
+            if path.exists():
+                raise
+            raise FileNotFoundError(path) from error
         self.bytes = path.stat().st_size
 
     def layer(self, index: int) -> Tensor:
