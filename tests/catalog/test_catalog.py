@@ -62,7 +62,40 @@ def test_facts_are_checked_once_for_each_state_of_the_card(tmp_path, monkeypatch
         entry.facts()
 
 
-@pytest.mark.parametrize("kept", ["", "[]", '{"state": []}', "\udcff"])
+OWN = """from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Mine:
+    turns: int = {turns}
+"""
+
+
+def test_a_contenders_options_are_those_of_its_class_as_it_stands_now(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.syspath_prepend(tmp_path)
+    card = tmp_path / "card.toml"
+    card.write_text(
+        'name = "mine"\nkind = "contender"\ntitle = "Mine"\nsummary = "Ours."\nfamily = "solvers"\n'
+        'interface = "solver"\nentry = "steelyard_test_mine:Mine"\n'
+    )
+    entry = catalog.Entry({"name": "mine", "kind": "contender", "interface": "solver"}, card)
+    for turns in (3, 14):
+        (tmp_path / "steelyard_test_mine.py").write_text(OWN.format(turns=turns))
+        sys.modules.pop("steelyard_test_mine", None)
+        for _ in range(2):
+            (option,) = entry.facts()["options"]
+            assert (option["name"], option["default"]) == ("turns", turns)
+    monkeypatch.delitem(sys.modules, "steelyard_test_mine")
+
+
+def test_a_contender_whose_library_is_missing_is_shown_without_its_options(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(catalog.Entry, "load", lambda self: (_ for _ in ()).throw(MissingError("no such library")))
+    assert catalog.find("self-debug").facts()["options"] == []
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize("kept", ["", "[]", '{"files": []}', "\udcff"])
 def test_a_damaged_cache_costs_time_and_nothing_else(tmp_path, monkeypatch, kept):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     place = tmp_path / "steelyard" / "cards" / "softmax.json"

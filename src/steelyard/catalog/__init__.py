@@ -10,13 +10,13 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelyard.core.errors import InputError, not_installed, unknown
+from steelyard.core.errors import InputError, MissingError, not_installed, unknown
 
 if TYPE_CHECKING:
     from steelyard.core.card import Card
@@ -57,24 +57,33 @@ class Entry:
         return _reader()(self.path)
 
     def facts(self) -> Mapping[str, Any]:
-        """The card with its claims as JSON data, from the user's cache where this text was checked before.
+        """The card with its claims as JSON data; a contender's options are the fields of its class.
 
-        The check takes several times as long as all else that `show` does. Raises InputError as `full` does.
+        Kept in the user's cache until a file changes that it was made from: to check a card and to import a class take
+        many times as long as all else that `show` does. Raises InputError as `full` does.
         """
         import platformdirs
 
         kept = platformdirs.user_cache_path("steelyard") / "cards" / f"{self.name}.json"
-        schema = Path(__file__).parents[1] / "core" / "card.py"
-        state = [str(self.path), self.path.stat().st_mtime_ns, schema.stat().st_mtime_ns]
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             stored = json.loads(kept.read_text(encoding="utf-8"))
-            if stored["state"] == state:
+            if str(self.path) in stored["files"] and _states(stored["files"]) == stored["files"]:
                 return dict(stored["card"])
         card = self.full().model_dump(mode="json")
+        files = {str(self.path), str(Path(__file__).parents[1] / "core" / "card.py")}
+        if self.kind == "contender" and not card["options"]:
+            try:
+                cls = self.load()
+            except MissingError:  # the rest is worth showing without the library
+                return card
+            from steelyard.core.contender import option_facts
+
+            card["options"] = option_facts(cls)
+            files |= {found for c in cls.__mro__ if (found := getattr(sys.modules[c.__module__], "__file__", None))}
         with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
             kept.parent.mkdir(parents=True, exist_ok=True)
             fresh = kept.with_suffix(f".{os.getpid()}")
-            fresh.write_text(json.dumps({"state": state, "card": card}), encoding="utf-8")
+            fresh.write_text(json.dumps({"files": _states(files), "card": card}), encoding="utf-8")
             fresh.replace(kept)
         return card
 
@@ -92,6 +101,10 @@ class Entry:
             raise not_installed(self.name, error.name or "") from error
         except AttributeError as error:
             raise InputError(f"{self.path}: entry {self.card.entry!r} names nothing in that module.") from error
+
+
+def _states(files: Iterable[str]) -> dict[str, int]:
+    return {file: os.stat(file).st_mtime_ns for file in sorted(files)}
 
 
 def _reader() -> Callable[..., Card]:

@@ -17,8 +17,8 @@ def show(
     from steelyard.report.card_text import print_card
     from steelyard.report.plain import print_json
 
-    entry = catalog.find(name)
+    card = catalog.find(name).facts()
     if as_json:
-        print_json(entry.facts())
+        print_json(card)
     else:
-        print_card(entry.facts(), entry)
+        print_card(card)

@@ -46,6 +46,17 @@ def options_of(cls: type) -> dict[str, tuple[Any, Any]]:
     }
 
 
+def option_facts(cls: type) -> list[dict[str, Any]]:
+    """The options of a dataclass as JSON data, in the form of a card's options."""
+    rows = []
+    for name, (kind, default) in options_of(cls).items():
+        values = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+        shown = "" if default is dataclasses.MISSING else default
+        about = "" if values else getattr(kind, "__name__", str(kind))
+        rows.append({"name": name, "default": shown, "values": list(values), "help": about, "scope": "contender"})
+    return rows
+
+
 def build(cls: type, options: Mapping[str, Value], name: str) -> Any:
     """An instance of a dataclass from spec options, each checked against its field's type.
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import sys
 import textwrap
-import typing
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from steelyard.report.plain import print_plain
 
-if TYPE_CHECKING:
-    from steelyard.catalog import Entry
 
-
-def print_card(card: Mapping[str, Any], entry: Entry) -> None:
-    """Everything a card says, claims last. card: `entry.facts()`."""
+def print_card(card: Mapping[str, Any]) -> None:
+    """Everything a card says, claims last. card: `Entry.facts()` of the catalog."""
     print(f"{_bold(card['name'])}  {card['title']}")
     _print(card["summary"])
     where = card["track"] or card["family"]
@@ -44,11 +39,10 @@ def print_card(card: Mapping[str, Any], entry: Entry) -> None:
         print()
         print_plain([_metric(m) for m in card["metrics"]], ["metric", "unit", "better", "kind", "is"])
     options = [_option(o) for o in card["options"]]
-    if options or card["kind"] == "contender":
-        options = options or _own_options(entry)
     if options:
         print()
-        print_plain(options, ["option", "default", "values", "scope", "is"])
+        scope = ["scope"] if card["kind"] == "benchmark" else []
+        print_plain(options, ["option", "default", "values", *scope, "is"])
     if card["deviations"]:
         print(f"\n{_bold('deviations from the paper')}")
         for line in card["deviations"]:
@@ -91,16 +85,3 @@ def _option(option: Mapping[str, Any]) -> dict[str, Any]:
         "scope": option["scope"],
         "is": option["help"],
     }
-
-
-def _own_options(entry: Entry) -> list[dict[str, Any]]:
-    """A contender's options are the fields of its class."""
-    from steelyard.core.contender import options_of
-
-    rows = []
-    for name, (kind, default) in options_of(entry.load()).items():
-        values = ", ".join(map(str, typing.get_args(kind))) if typing.get_origin(kind) is typing.Literal else ""
-        shown = "" if default is dataclasses.MISSING else default
-        values = values or getattr(kind, "__name__", str(kind))
-        rows.append({"option": name, "default": shown, "values": values, "scope": "contender", "is": ""})
-    return rows

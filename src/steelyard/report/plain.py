@@ -20,7 +20,8 @@ def print_plain(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
     room = max(24, (shutil.get_terminal_size().columns if sys.stdout.isatty() else 140) - margin)
     for row in shown:
         start = "".join(f"{row[name]!s:<{width + 2}}" for name, width in zip(fixed, wide, strict=True))
-        print(textwrap.fill(str(row[last]), margin + room, initial_indent=start, subsequent_indent=" " * margin))
+        filled = textwrap.fill(str(row[last]), margin + room, initial_indent=start, subsequent_indent=" " * margin)
+        print(filled or start.rstrip())
 
 
 def print_json(value: Any) -> None:
