@@ -48,8 +48,9 @@ def count_pairs(winner: NDArray[np.integer], loser: NDArray[np.integer], contend
 def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> Array:
     """Bradley-Terry strengths theta, mean 0: P(i beats j) = 1 / (1 + exp(theta_j - theta_i)).
 
-    wins: (M, M) weights, strongly connected. Damped Newton steps on the concave likelihood: the same maximum as
-    `ilsr_pairs` and `mm_pairs`, without a matrix to factorise. Raises InputError where no finite maximum exists.
+    wins: (M, M) weights, strongly connected. Newton steps on the concave likelihood, with a ridge where a full step does
+    not climb (Levenberg): the same maximum as `ilsr_pairs` and `mm_pairs`, for most without a matrix to factorise.
+    Raises InputError where no finite maximum exists.
     """
     w = _connected(wins)
     m = w.shape[0]
@@ -62,22 +63,20 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
     precision: type[np.float32 | float] = np.float32 if m > 300 else float
     inner = np.empty((m, m), precision)
     for _ in range(iterations):
-        if np.ptp(theta) > 340:
+        if np.ptp(theta) > 300:
             break  # squares of such weights leave double precision
         if np.ptp(theta) > 30 and inner.dtype != float:  # and of such, single
             precision, inner = float, np.empty((m, m))
         weight, expected = _curvature(w, theta.astype(precision), inner)
-        try:
-            step, scale = _newton_step(weight, inner, won - expected), 1.0
-        except np.linalg.LinAlgError:
-            break
-        if np.abs(step).max() > 1.0:  # nearer to the maximum a full step always climbs
-            value = _log_likelihood(w, won, theta)
-            while scale > 1e-8 and _log_likelihood(w, won, theta + scale * step) < value - 1e-12 * abs(value):
-                scale /= 2
-        theta = theta + scale * step
+        step, ridge = _newton_step(weight, inner, won - expected), 0.0
+        if not np.abs(step).max() <= 1.0:  # NaN, too; nearer to the maximum a full step always climbs
+            low = _log_likelihood(w, won, theta) * (1 + 1e-12)
+            while not (np.ptp(step) < 300 and _log_likelihood(w, won, theta + step) >= low):
+                ridge = 10 * ridge or 1e-15 * float(won.mean())
+                step = _newton_step(weight, inner, won - expected, ridge)
+        theta = theta + step
         theta -= theta.mean()
-        if precision is float and np.abs(scale * step).max() < math.sqrt(tolerance):
+        if precision is float and ridge == 0 and np.abs(step).max() < math.sqrt(tolerance):
             return np.asarray(theta)  # the error after a step is about its square
         if np.abs(step).max() < 0.01:
             precision = float
@@ -101,15 +100,15 @@ def _curvature(wins: Array, theta: Array, inner: Array) -> tuple[Array, Array]:
     return weight, expected
 
 
-def _newton_step(weight: Array, inner: Array, gradient: Array) -> Array:
-    """Solve (diag(row sums) - C) step = gradient for C = diag(weight) inner diag(weight), mean 0.
+def _newton_step(weight: Array, inner: Array, gradient: Array, ridge: float = 0.0) -> Array:
+    """Solve (diag(row sums + ridge) - C) step = gradient for C = diag(weight) inner diag(weight), mean 0.
 
     inner: (M, M), symmetric, its diagonal 0; rounding in it moves the step by as little, since the row sums follow it.
     Many contenders by conjugate gradients, which need few steps where most of them meet; few, or those in a thin graph,
-    directly.
+    directly. NaN where that cannot be solved.
     """
     wide, m = weight.astype(float), gradient.size
-    degree = wide * product(inner, wide)
+    degree = wide * product(inner, wide) + ridge
     if m > 300 and degree.min() > 0:
         step, residual = np.zeros(m), gradient - gradient.mean()  # rounding would leave the solvable part
         scaled = residual / degree
@@ -126,9 +125,12 @@ def _newton_step(weight: Array, inner: Array, gradient: Array) -> Array:
             before, power = power, float(residual @ scaled)
             direction = scaled + (power / before) * direction
     bends = wide[:, None] * inner * wide
-    degree = bends.sum(axis=1)
+    degree = bends.sum(axis=1) + ridge
     system = np.diag(degree) - bends + degree.mean() / m  # the last term fixes mean 0
-    return np.asarray(np.linalg.solve(system, gradient))
+    try:
+        return np.asarray(np.linalg.solve(system, gradient))
+    except np.linalg.LinAlgError:
+        return np.full(m, np.nan)
 
 
 def ilsr_pairs(wins: Array, alpha: float = 0.0, tolerance: float = 1e-8, iterations: int = 100) -> Array:

@@ -25,8 +25,8 @@ def pair_errors(wins: Array, theta: Array) -> Array:
     curvature, squares = np.empty(w.shape, precision), np.empty(w.shape, precision)
     for rows in row_blocks(curvature):
         won, lost = w[rows].astype(precision), w[:, rows].T.astype(precision, order="C")
-        p = weight[rows, None] / (weight[rows, None] + weight)
-        q = 1 - p
+        either = weight[rows, None] + weight
+        p, q = weight[rows, None] / either, weight / either  # 1 - p would lose small q to rounding
         block = np.add(won, lost, out=curvature[rows])
         block *= p
         block *= q
