@@ -91,12 +91,12 @@ def _curvature(wins: Array, theta: Array, inner: Array) -> tuple[Array, Array]:
     """
     weight = np.exp(np.clip(theta - theta.max(), -600, 0))
     expected = np.empty_like(weight)
-    for rows in row_blocks(wins):
-        inverse = np.reciprocal(weight[rows, None] + weight)
+    for rows in row_blocks(weight):
+        either = weight[rows, None] + weight
         block = np.add(wins[rows], wins[:, rows].T, dtype=theta.dtype, casting="same_kind")
-        block *= inverse
+        block /= either
         expected[rows] = weight[rows] * block.sum(axis=1)
-        np.multiply(block, inverse, out=inner[rows], casting="same_kind")
+        np.divide(block, either, out=inner[rows], casting="same_kind")
     return weight, expected
 
 
@@ -173,10 +173,10 @@ def mm_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100_000) -
     raise InputError(f"the strengths did not settle in {iterations} steps.", "Some contender nearly always wins.")
 
 
-def row_blocks(matrix: Array, size: int = 1 << 18) -> Iterator[slice]:
-    """Slices that cover the rows, `size` bytes each: what a block needs on its way stays in the processor's cache."""
-    height = max(1, size // matrix[:1].nbytes)
-    return (slice(start, start + height) for start in range(0, matrix.shape[0], height))
+def row_blocks(row: Array, size: int = 1 << 18) -> Iterator[slice]:
+    """Slices that cover a matrix of as many rows as `row`, `size` bytes of such rows each: they stay in the cache."""
+    height = max(1, size // row.nbytes)
+    return (slice(start, start + height) for start in range(0, row.size, height))
 
 
 def product(matrix: Array, x: Array) -> Array:

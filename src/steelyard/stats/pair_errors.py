@@ -23,7 +23,7 @@ def pair_errors(wins: Array, theta: Array) -> Array:
     weight = np.exp(np.clip(theta - theta.max(), -600, 0)).astype(precision)
     # off the diagonals, of H (negated) and of B (negated): curvature and squared gradients of each pair
     curvature, squares = np.empty(w.shape, precision), np.empty(w.shape, precision)
-    for rows in row_blocks(curvature):
+    for rows in row_blocks(weight):
         won, lost = w[rows].astype(precision), w[:, rows].T.astype(precision, order="C")
         either = weight[rows, None] + weight
         p, q = weight[rows, None] / either, weight / either  # 1 - p would lose small q to rounding
@@ -80,7 +80,7 @@ def _series_variance(curvature: Array, squares: Array, most: float = 1e-3) -> Ar
     total = squares.sum(axis=1)
     own = total / degree
     second, third, mixed = np.empty((3, root.size))
-    for rows in row_blocks(curvature):
+    for rows in row_blocks(degree):
         block = curvature[rows] * curvature[rows]
         second[rows], third[rows] = product(block, 1 / degree), product(block, own / degree)
         mixed[rows] = product(curvature[rows] * squares[rows], 1 / degree)
