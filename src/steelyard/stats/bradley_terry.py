@@ -41,7 +41,8 @@ def count_pairs(winner: NDArray[np.integer], loser: NDArray[np.integer], contend
     step = 1 << 16  # counts are touched all over the matrix, so nothing else should take room in the cache
     for start in range(0, winner.size, step):
         part = slice(start, start + step)
-        np.add.at(counts, winner[part].astype(np.intp) * contenders + loser[part], counts.dtype.type(1))
+        place = winner[part].astype(np.intp) * contenders + loser[part].astype(np.intp)
+        np.add.at(counts, place, counts.dtype.type(1))
     return counts.reshape(contenders, contenders)
 
 
@@ -54,8 +55,8 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
     """
     w = _connected(wins)
     m = w.shape[0]
-    if m == 1:
-        return np.zeros(1)
+    if m < 2:
+        return np.zeros(m)
     won = w.sum(axis=1, dtype=float)
     theta = np.log(won / w.sum(axis=0, dtype=float))  # each against the field, as if that were average
     theta -= theta.mean()
@@ -80,7 +81,7 @@ def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> A
             return np.asarray(theta)  # the error after a step is about its square
         if np.abs(step).max() < 0.01:
             precision = float
-    # wins as lopsided as a thousand to one on thin links: slower, and sure
+    # strengths further apart than that, or a hundred steps that did not do: slower, and sure
     return ilsr_pairs(w, tolerance=tolerance, iterations=10_000)
 
 
@@ -138,7 +139,8 @@ def ilsr_pairs(wins: Array, alpha: float = 0.0, tolerance: float = 1e-8, iterati
 
     alpha: rate added between every two contenders (0: maximum likelihood). With alpha a value exists whatever the
     graph looks like, and where the graph is not strongly connected it is the prior's, not the data's.
-    Raises InputError for a graph that is not strongly connected (alpha 0) and where it does not settle.
+    Raises InputError for a graph that is not strongly connected (alpha 0), where it does not settle, and where strengths
+    lie so far apart that doubles cannot hold their shares.
     """
     w = np.asarray(wins, float)
     if alpha == 0:
