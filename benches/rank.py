@@ -3,9 +3,9 @@
     python benches/rank.py [--most 100000000]
 
 One run, same comparisons for all. choix gets them as the list of pairs it asks for, made outside the clock. Ours goes
-from two arrays (winner, loser) to strengths and intervals; then from measurements in a pool, whose pairs are counted by
-SQL where they lie, up to --most comparisons (100 contenders on each case, so 4,950 comparisons a case). On a busy
-machine OPENBLAS_NUM_THREADS=1 keeps the linear algebra from waiting for cores.
+from two arrays (winner, loser) to strengths and intervals, the median of five such runs; then from measurements in a
+pool, whose pairs are counted by SQL where they lie, up to --most comparisons (100 contenders on each case, so 4,950
+comparisons a case). On a busy machine OPENBLAS_NUM_THREADS=1 keeps choix's linear algebra from waiting for cores.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 
 import choix
 import numpy as np
-from scipy.sparse import coo_array
 
 from steelyard.pool import Pool
 from steelyard.report.wins import count_wins
-from steelyard.stats.bradley_terry import fit_pairs, pair_errors
+from steelyard.stats.bradley_terry import count_pairs, fit_pairs
+from steelyard.stats.pair_errors import pair_errors
 
 CONTENDERS, COMPARISONS, FIELD = 1000, 1_000_000, 100
 
@@ -39,8 +39,7 @@ def timed(label: str, run: Callable[[], Any]) -> tuple[Any, float, float]:
 
 def ranked(winner: np.ndarray, loser: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Strengths and half widths of their 95% intervals."""
-    ones = np.ones(winner.size, np.float32)
-    wins = coo_array((ones, (winner, loser)), shape=(CONTENDERS, CONTENDERS)).toarray()
+    wins = count_pairs(winner, loser, CONTENDERS)
     theta = fit_pairs(wins)
     return theta, 1.96 * pair_errors(wins, theta)
 
@@ -54,8 +53,9 @@ def beside_choix() -> None:
     winner, loser = np.where(won, first, second), np.where(won, second, first)
     ranked(winner[:200_000], loser[:200_000])  # imports
     print(f"{COMPARISONS:,} comparisons among {CONTENDERS:,} contenders")
-    runs = [timed("strengths with intervals", lambda: ranked(winner, loser)) for _ in range(3)]
-    (theta, half), wall, processor = min(runs, key=lambda r: float(r[1]))
+    runs = [timed("strengths with intervals", lambda: ranked(winner, loser)) for _ in range(5)]
+    theta, half = runs[0][0]
+    wall, processor = (float(np.median([run[i] for run in runs])) for i in (1, 2))
     covered = np.abs(theta - (strength - strength.mean())) <= half
     pairs = list(zip(winner.tolist(), loser.tolist(), strict=True))
     peer, their_wall, their_processor = timed(

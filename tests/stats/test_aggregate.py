@@ -9,9 +9,10 @@ import pytest
 from steelyard.core.errors import InputError
 from steelyard.stats import aggregate
 from steelyard.stats.aggregate import matrix, order_strengths, pair_strengths
-from steelyard.stats.bradley_terry import _series_variance, fit_pairs, ilsr_pairs, mm_pairs, pair_errors
+from steelyard.stats.bradley_terry import fit_pairs, ilsr_pairs, mm_pairs
 from steelyard.stats.elo import elo
 from steelyard.stats.irt import fit_2pl
+from steelyard.stats.pair_errors import _series_variance, pair_errors
 
 NAN = math.nan
 

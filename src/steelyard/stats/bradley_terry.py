@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,70 +27,89 @@ def strong_components(wins: Array) -> list[NDArray[np.intp]]:
     return sorted(parts, key=lambda part: (-part.size, int(part[0])))
 
 
+def count_pairs(winner: NDArray[np.integer], loser: NDArray[np.integer], contenders: int) -> Array:
+    """(contenders, contenders) counts, [i, j] how often i beat j; single precision as long as it counts exactly.
+
+    winner, loser: (N,) numbers from 0 of those compared. Raises InputError for a number that is no contender's.
+    """
+    for who in (winner, loser):
+        if who.size != winner.size or (who.size and not 0 <= who.min() <= who.max() < contenders):
+            raise InputError(
+                f"winners and losers are not equally many numbers below {contenders}.", "Number the contenders from 0."
+            )
+    counts = np.zeros(contenders * contenders, np.float32 if winner.size < 1 << 24 else float)
+    step = 1 << 16  # counts are touched all over the matrix, so nothing else should take room in the cache
+    for start in range(0, winner.size, step):
+        part = slice(start, start + step)
+        place = winner[part].astype(np.intp) * contenders + loser[part].astype(np.intp)
+        np.add.at(counts, place, counts.dtype.type(1))
+    return counts.reshape(contenders, contenders)
+
+
 def fit_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100) -> Array:
     """Bradley-Terry strengths theta, mean 0: P(i beats j) = 1 / (1 + exp(theta_j - theta_i)).
 
-    wins: (M, M) weights, strongly connected. Damped Newton steps on the concave likelihood: the same maximum as
-    `ilsr_pairs` and `mm_pairs`, without a matrix to factorise. Raises InputError where no finite maximum exists.
+    wins: (M, M) weights, strongly connected. Newton steps on the concave likelihood, with a ridge where a full step does
+    not climb (Levenberg): the same maximum as `ilsr_pairs` and `mm_pairs`, for most without a matrix to factorise.
+    Raises InputError where no finite maximum exists.
     """
     w = _connected(wins)
     m = w.shape[0]
-    if m == 1:
-        return np.zeros(1)
-    games, won = w + w.T, w.sum(axis=1)
-    theta = np.log(won / (games.sum(axis=1) - won))  # each against the field, as if that were average
+    if m < 2:
+        return np.zeros(m)
+    won = w.sum(axis=1, dtype=float)
+    theta = np.log(won / w.sum(axis=0, dtype=float))  # each against the field, as if that were average
     theta -= theta.mean()
-    np.fill_diagonal(games, 0.0)
-    # passes over (M, M) are all the time, so: rows side by side, and first steps of many in single precision
-    single: Array = games.astype(np.float32) if m > 300 else games
+    # passes over (M, M) are all the time, so: first steps of many in single precision, and nothing kept but one matrix
+    precision: type[np.float32 | float] = np.float32 if m > 300 else float
+    inner = np.empty((m, m), precision)
     for _ in range(iterations):
-        single = single if np.ptp(theta) < 80 else games  # beyond, single precision has no weights
-        weight, curvature, expected = _curvature(single, theta)
-        gradient = won - expected
-        try:
-            step, scale = _newton_step(weight, curvature, gradient), 1.0
-        except np.linalg.LinAlgError:
-            break
-        if np.abs(step).max() > 1.0:  # nearer to the maximum a full step always climbs
-            value = _log_likelihood(games, won, theta)
-            while scale > 1e-8 and _log_likelihood(games, won, theta + scale * step) < value - 1e-12 * abs(value):
-                scale /= 2
-        theta = theta + scale * step
+        if np.ptp(theta) > 300:
+            break  # squares of such weights leave double precision
+        if np.ptp(theta) > 30 and inner.dtype != float:  # and of such, single
+            precision, inner = float, np.empty((m, m))
+        weight, expected = _curvature(w, theta.astype(precision), inner)
+        step, ridge = _newton_step(weight, inner, won - expected), 0.0
+        if not np.abs(step).max() <= 1.0:  # NaN, too; nearer to the maximum a full step always climbs
+            low = _log_likelihood(w, won, theta) * (1 + 1e-12)
+            while not (np.ptp(step) < 300 and _log_likelihood(w, won, theta + step) >= low):
+                ridge = 10 * ridge or 1e-15 * float(won.mean())
+                step = _newton_step(weight, inner, won - expected, ridge)
+        theta = theta + step
         theta -= theta.mean()
-        if single.dtype == games.dtype and np.abs(scale * step).max() < math.sqrt(tolerance):
+        if precision is float and ridge == 0 and np.abs(step).max() < math.sqrt(tolerance):
             return np.asarray(theta)  # the error after a step is about its square
         if np.abs(step).max() < 0.01:
-            single = games
-    # wins as lopsided as a thousand to one on thin links: slower, and sure
+            precision = float
+    # strengths further apart than that, or a hundred steps that did not do: slower, and sure
     return ilsr_pairs(w, tolerance=tolerance, iterations=10_000)
 
 
-def _curvature(games: Array, theta: Array) -> tuple[Array, Array, Array]:
-    """(M,) weights w = exp(theta), (M, M) games / (w_i + w_j)^2, and (M,) expected wins, in the precision of games.
+def _curvature(wins: Array, theta: Array, inner: Array) -> tuple[Array, Array]:
+    """(M,) weights w = exp(theta) and expected wins, in the precision of theta; fills inner with games / (w_i + w_j)^2.
 
-    The likelihood bends by w_i w_j times the second, which is left out: two passes over it less.
+    The likelihood bends by w_i w_j times inner, which is left out: two passes over it less.
     """
-    weight = np.exp(np.clip(theta - theta.max(), -600, 0)).astype(games.dtype)
-    out, expected = np.empty_like(games), np.empty_like(weight)
-
-    def fill(rows: slice) -> None:
-        inverse = np.reciprocal(weight[rows, None] + weight)
-        block = np.multiply(games[rows], inverse, out=out[rows])
+    weight = np.exp(np.clip(theta - theta.max(), -600, 0))
+    expected = np.empty_like(weight)
+    for rows in row_blocks(weight):
+        either = weight[rows, None] + weight
+        block = np.add(wins[rows], wins[:, rows].T, dtype=theta.dtype, casting="same_kind")
+        block /= either
         expected[rows] = weight[rows] * block.sum(axis=1)
-        block *= inverse
-
-    _over_rows(weight.size, fill)
-    return weight, out, expected
+        np.divide(block, either, out=inner[rows], casting="same_kind")
+    return weight, expected
 
 
-def _newton_step(weight: Array, inner: Array, gradient: Array) -> Array:
-    """Solve (diag(row sums) - C) step = gradient for C = diag(weight) inner diag(weight), mean 0.
+def _newton_step(weight: Array, inner: Array, gradient: Array, ridge: float = 0.0) -> Array:
+    """Solve (diag(row sums + ridge) - C) step = gradient for C = diag(weight) inner diag(weight), mean 0.
 
-    inner: (M, M), symmetric, its diagonal 0. Many contenders by conjugate gradients, which need few steps where
-    most of them meet; few, or those in a thin graph, directly.
+    inner: (M, M), symmetric, its diagonal 0; rounding in it moves the step by as little, since the row sums follow it.
+    Many contenders by conjugate gradients, which need few steps where most of them meet; few, or those in a thin graph,
+    directly. NaN where that cannot be solved.
     """
     wide, m = weight.astype(float), gradient.size
-    degree = wide * (inner @ weight)
+    degree = wide * product(inner, wide) + ridge
     if m > 300 and degree.min() > 0:
         step, residual = np.zeros(m), gradient - gradient.mean()  # rounding would leave the solvable part
         scaled = residual / degree
@@ -101,15 +118,20 @@ def _newton_step(weight: Array, inner: Array, gradient: Array) -> Array:
         for _ in range(60):
             if power <= goal:
                 return np.asarray(step - step.mean())
-            image = degree * direction - wide * (inner @ (weight * direction).astype(inner.dtype))
+            image = degree * direction - wide * product(inner, wide * direction)
             length = power / float(direction @ image)
             step += length * direction
             residual -= length * image
             scaled = residual / degree
             before, power = power, float(residual @ scaled)
             direction = scaled + (power / before) * direction
-    system = np.diag(degree) - wide[:, None] * inner * wide + degree.mean() / m  # the last term fixes mean 0
-    return np.asarray(np.linalg.solve(system, gradient))
+    bends = wide[:, None] * inner * wide
+    degree = bends.sum(axis=1) + ridge
+    system = np.diag(degree) - bends + degree.mean() / m  # the last term fixes mean 0
+    try:
+        return np.asarray(np.linalg.solve(system, gradient))
+    except np.linalg.LinAlgError:
+        return np.full(m, np.nan)
 
 
 def ilsr_pairs(wins: Array, alpha: float = 0.0, tolerance: float = 1e-8, iterations: int = 100) -> Array:
@@ -117,22 +139,27 @@ def ilsr_pairs(wins: Array, alpha: float = 0.0, tolerance: float = 1e-8, iterati
 
     alpha: rate added between every two contenders (0: maximum likelihood). With alpha a value exists whatever the
     graph looks like, and where the graph is not strongly connected it is the prior's, not the data's.
-    Raises InputError for a graph that is not strongly connected (alpha 0) and where it does not settle.
+    Raises InputError for a graph that is not strongly connected (alpha 0), where it does not settle, and where strengths
+    lie so far apart that doubles cannot hold their shares.
     """
-    w = np.asarray(wins, float) if alpha > 0 else _connected(wins)
+    w = np.asarray(wins, float)
+    if alpha == 0:
+        w = _connected(w)
     theta = np.zeros(w.shape[0])
     for _ in range(iterations):
         new = _luce_step(w, theta, alpha)
         change = float(np.abs(new - theta).max())
         theta = new
         if change < tolerance:
+            if np.ptp(theta) > 650:  # shares would leave double precision
+                raise InputError("strengths lie further apart than e^650.", "Rank contenders of like strength apart.")
             return theta
     raise InputError(f"the strengths did not settle in {iterations} steps.", "Some contender nearly always wins.")
 
 
 def mm_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100_000) -> Array:
     """Bradley-Terry by minorisation-maximisation (Hunter 2004, Annals of Statistics 32:384-406), mean 0."""
-    w = _connected(wins)
+    w = _connected(np.asarray(wins, float))
     games, won = w + w.T, w.sum(axis=1)
     theta = np.zeros(w.shape[0])
     if theta.size == 1:
@@ -148,119 +175,28 @@ def mm_pairs(wins: Array, tolerance: float = 1e-10, iterations: int = 100_000) -
     raise InputError(f"the strengths did not settle in {iterations} steps.", "Some contender nearly always wins.")
 
 
-def pair_errors(wins: Array, theta: Array) -> Array:
-    """(M,) standard errors of strengths where every comparison was drawn by itself: sandwich H^+ B H^+.
+def row_blocks(row: Array, size: int = 1 << 18) -> Iterator[slice]:
+    """Slices that cover a matrix of as many rows as `row`, `size` bytes of such rows each: they stay in the cache."""
+    height = max(1, size // row.nbytes)
+    return (slice(start, start + height) for start in range(0, row.size, height))
 
-    wins: (M, M) counts. B sums the squared gradients of the single comparisons, so that no model of their variance is
-    needed. Comparisons of one case depend on each other: use `rank.sandwich` where the cases are known. Many contenders
-    most of whom meet are served by a series instead of two cubic products, where its relative error is below 1e-3.
+
+def product(matrix: Array, x: Array) -> Array:
+    """matrix @ x as (M,) doubles, in the matrix's precision: widening it would copy all of it.
+
+    Row by row, which BLAS leaves to one thread: products as short as these spend more on waiting for a second.
     """
-    many = wins.shape[0] > 300 and np.ptp(theta) < 80
-    w = np.asarray(wins, np.float32 if many else float)
-    weight = np.exp(np.clip(theta - theta.max(), -600, 0)).astype(w.dtype)
-    # off the diagonals, of H (negated) and of B (negated): curvature and squared gradients of each pair
-    curvature, squares = np.empty_like(w), np.empty_like(w)
-
-    def fill(rows: slice) -> None:
-        p = weight[rows, None] / (weight[rows, None] + weight)
-        won, lost = w[rows], w[:, rows].T
-        q = 1.0 - p
-        block = np.add(won, lost, out=curvature[rows])
-        block *= p
-        block *= q
-        q *= q
-        q *= won
-        p *= p
-        p *= lost
-        np.add(p, q, out=squares[rows])
-
-    _over_rows(w.shape[0], fill)
-    for matrix in (curvature, squares):
-        np.fill_diagonal(matrix, 0.0)
-    near = _series_variance(curvature, squares) if many else None
-    return np.sqrt(_exact_variance(curvature.astype(float), squares.astype(float)) if near is None else near)
-
-
-def _exact_variance(curvature: Array, squares: Array) -> Array:
-    """(M,) diagonal of H^+ B H^+ for H = diag(row sums) - curvature and B = diag(row sums) - squares."""
-    from scipy.linalg.lapack import dpotrf, dpotri
-
-    m = curvature.shape[0]
-    hessian, meat = np.diag(curvature.sum(axis=1)) - curvature, np.diag(squares.sum(axis=1)) - squares
-    hessian += 1.0 / m
-    factor, _ = dpotrf(hessian, lower=1, overwrite_a=1)
-    lower, _ = dpotri(factor, lower=1, overwrite_c=1)
-    bread = np.tril(lower) + np.tril(lower, -1).T
-    return np.asarray(np.einsum("ij,ij->i", bread @ meat, bread))
-
-
-def _series_variance(curvature: Array, squares: Array, most: float = 1e-3) -> Array | None:
-    """`_exact_variance` to second order in A = D^-1/2 C D^-1/2 (D the row sums of the curvature C), or None.
-
-    H^+ = D^-1/2 (I + A + A^2 + ...) D^-1/2 up to a constant for all, which B does not see. What is left out is at most
-    the second-order part times r / (1 - r), r the largest eigenvalue of A next to its trivial 1; None where that
-    exceeds `most`, as it does where contenders meet few others.
-    """
-    degree = curvature.sum(axis=1).astype(float)
-    if degree.min() <= 0:
-        return None
-    root = np.sqrt(degree)
-    trivial = root / np.linalg.norm(root)
-
-    def times(matrix: Array, x: Array) -> Array:  # in the matrix's precision: widening it would copy all of it
-        return np.asarray(matrix @ x.astype(matrix.dtype), float)
-
-    def spread(x: Array) -> Array:  # A x without the trivial direction
-        y = times(curvature, x / root) / root
-        return np.asarray(y - trivial * (trivial @ y))
-
-    x, radius = np.cos(np.arange(root.size, dtype=float)), 1.0
-    x -= trivial * (trivial @ x)
-    for _ in range(12):
-        y = spread(x)
-        radius = float(np.linalg.norm(y) / np.linalg.norm(x))
-        x = y
-    square = curvature * curvature
-    second = times(square, 1 / degree) / degree - trivial**2  # diagonal of A^2, without the trivial direction as below
-    if radius > 0.6 or float(second.max()) * radius / (1 - radius) > most:
-        return None
-    total = squares.sum(axis=1)
-    own = total / degree
-    local = own * (1 + 2 * second - 2 * trivial**2)
-    local += times(square, own / degree) / degree + trivial**2 * (trivial**2 @ own)
-    local -= 2 * trivial * times(curvature, trivial * own / root) / root
-    local -= 2 * times(np.multiply(curvature, squares, out=square), 1 / degree) / degree
-    local += 2 * trivial * times(squares, trivial / root) / root
-    local /= degree
-
-    def solve(b: Array) -> Array:  # H^+ b up to a constant
-        term = b / root
-        term = term - trivial * (trivial @ term)
-        out = term
-        for _ in range(math.ceil(math.log(1e-6) / math.log(max(radius, 1e-3)))):
-            term = spread(term)
-            out = out + term
-        return np.asarray(out / root)
-
-    # from strengths of weighted mean 0 to strengths of mean 0: Var(t_i - mean t)
-    shift = solve(np.ones_like(degree)) / degree.size
-    pushed = total * shift - times(squares, shift)
-    return np.asarray(local - 2 * solve(pushed) + shift @ pushed)
-
-
-def _over_rows(m: int, work: Callable[[slice], None]) -> None:
-    """Call `work` on slices that cover range(m), side by side where there is enough to do: NumPy lets go of the lock."""
-    if m <= 300:
-        return work(slice(0, m))
-    size = min(128, -(-m // (os.cpu_count() or 1)))
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(work, [slice(start, start + size) for start in range(0, m, size)]))
+    return np.asarray((matrix[:, None, :] @ x.astype(matrix.dtype))[:, 0], float)
 
 
 def _connected(wins: Array) -> Array:
-    w = np.asarray(wins, float)
-    beat = w > 0
-    if not (_reaches_all(beat) and _reaches_all(beat.T)):
+    w = np.asarray(wins)
+    w = w if w.dtype == np.float32 else w.astype(float, copy=False)
+    if not math.isfinite(w.sum()) or w.min(initial=0.0) < 0:
+        raise InputError("wins are counts, and some are negative or no finite numbers.", "Leave such comparisons out.")
+    if w.diagonal().any():  # nobody meets himself
+        w = w - np.diag(w.diagonal())
+    if not (_reaches_all(w) and _reaches_all(w.T)):
         raise InputError(
             "the graph of wins is not strongly connected, so strengths have no common scale.",
             "Rank its components apart, or measure cases that they share.",
@@ -268,21 +204,22 @@ def _connected(wins: Array) -> Array:
     return w
 
 
-def _log_likelihood(games: Array, won: Array, theta: Array) -> float:
+def _log_likelihood(wins: Array, won: Array, theta: Array) -> float:
     """sum_ij w_ij log p_ij."""
     shifted = theta - theta.max()
     weight = np.exp(np.clip(shifted, -600, 0))
-    return float(won @ shifted) - float((games * np.log(weight[:, None] + weight[None, :])).sum()) / 2
+    return float(won @ shifted) - float((wins * np.log(weight[:, None] + weight)).sum())
 
 
-def _reaches_all(graph: NDArray[np.bool_]) -> bool:
-    """Whether every node can be reached from the first, (M, M) edges from row to column."""
-    seen = np.zeros(graph.shape[0], bool)
-    fresh = np.array([0])
-    while fresh.size:
-        seen[fresh] = True
-        fresh = np.flatnonzero(graph[fresh].any(axis=0) & ~seen)
-    return bool(seen.all())
+def _reaches_all(graph: Array) -> bool:
+    """Whether every node can be reached from the first, (M, M) edges from row to column where above 0."""
+    unseen = np.arange(graph.shape[0]) > 0
+    waiting = [0]
+    while waiting and unseen.any():  # where most meet, a few rows settle it
+        fresh = np.flatnonzero((graph[waiting.pop()] > 0) & unseen)
+        unseen[fresh] = False
+        waiting.extend(fresh.tolist())
+    return not unseen.any()
 
 
 def _luce_step(w: Array, theta: Array, alpha: float = 0.0) -> Array:
