@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from steelyard.core.errors import InputError
+from steelyard.pool import Pool
 from steelyard.report.html import build_page, write_report
-from steelyard.report.sections import Section, only
+from steelyard.report.sections import Section, gather, only
 from tests.report import synthetic
 
 VOID = {"meta", "br", "hr", "link", "img", "input"}
@@ -190,6 +191,15 @@ def test_all_failed_is_a_page_of_failures(sections: list[Section]) -> None:
     text = page_of(lost)
     assert "there is none" in text
     assert "79 slowpoke timeout" in text
+
+
+def test_metrics_stand_in_the_cards_order_then_costs_whatever_the_hashes(place: Path, tmp_path: Path) -> None:
+    names = ["pass_at_1", "response_time", "wall_time", "output_tokens", "input_tokens", "model_calls"]
+    with Pool(tmp_path / "pool") as pool:
+        for name in names[::-1]:
+            pool.append([synthetic._row("problems", "p0", "alpha", name, 1.0)])
+        pool.flush()
+        assert [scores.metric.name for scores in gather(pool, "problems").metrics] == names
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")

@@ -81,15 +81,16 @@ def gather(pool: Pool, name: str) -> Section:
 
 
 def section_of(cells: Cells) -> Section:
-    """The section of the numbers read."""
+    """The section of the numbers read: the primary metric, then the card's order, then what answers cost."""
+    from steelyard.weigh.run import COST
+
     card, version = cells.card, cells.version
     sources = _sources(cells)
     names = [s.contender for s in sources]
     found = {metric for s in sources for metric in s.provenance}
     known, unknown = [], []
-    for metric in sorted(
-        found, key=lambda m: (m != card.primary.name, list(card.metric).index(m) if m in card.metric else 99)
-    ):
+    order = [*dict.fromkeys([card.primary.name, *card.metric, *COST])]
+    for metric in sorted(found, key=lambda m: (order.index(m) if m in order else len(order), m)):
         try:
             known.append(metric_of(card, metric).name)
         except InputError:

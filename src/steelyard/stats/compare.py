@@ -232,8 +232,9 @@ def _median_draws(log_a: Array, log_b: Array, block: int, draws: int, seed: int)
     """(draws,) mean over cases of the difference of medians, rounds being resampled for all (cases, rounds) together."""
     rounds = log_a.shape[1]
     index = np.concatenate(list(round_indices(rounds, draws, seed, block)))
-    # a median does not ask for the order of its rounds: of three rounds only ten resamples differ
-    distinct, place = np.unique(np.sort(index, axis=1), axis=0, return_inverse=True)
+    distinct, place = index, np.arange(draws)
+    if math.comb(2 * rounds - 1, rounds) < draws:  # a median does not ask for the order of its rounds
+        distinct, place = np.unique(np.sort(index, axis=1), axis=0, return_inverse=True)
     parts, at = [], 0
     for rows in chunks(len(distinct), 2 * log_a.size):
         i = distinct[at : at + rows]

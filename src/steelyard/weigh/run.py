@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 COST = {
     m.name: m
     for m in (
-        Metric("input_tokens", "token", Direction.LOWER, Kind.COUNT),
-        Metric("output_tokens", "token", Direction.LOWER, Kind.COUNT),
         Metric("wall_time", "s", Direction.LOWER, Kind.DURATION),
+        Metric("output_tokens", "token", Direction.LOWER, Kind.COUNT),
+        Metric("input_tokens", "token", Direction.LOWER, Kind.COUNT),
         Metric("model_calls", "call", Direction.LOWER, Kind.COUNT),
     )
 }
