@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -139,8 +139,13 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
     card = done.plan.card
     names = list(done.plan.contenders)
     cases = {case.id for case in done.plan.cases if case.id not in done.excluded}
+    version = done.plan.version
+
+    def shown(case: Mapping[str, Any]) -> bool:
+        return case["case"] in cases
+
     try:
-        scores = load(store, card.name, contenders=names, where=lambda c: c["case"] in cases, version=done.plan.version)
+        scores = load(store, card.name, contenders=names, where=shown, version=version)
     except InputError:
         if done.stopped:
             return []
@@ -158,7 +163,7 @@ def show_results(store: Pool, done: Weighing, *, as_json: bool) -> list[dict[str
     from steelyard.weigh.plan import load_benchmark
 
     bench = load_benchmark(done.plan.spec)[1]
-    extra = summaries(store, bench, card.name, done.plan.version, names)
+    extra = summaries(store, bench, card.name, version, names, shown)
     if not as_json:
         print_summaries(extra)
     failures = [

@@ -9,30 +9,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steelyard.core.errors import InputError
-from steelyard.report.results import Scores, load
+from steelyard.report.results import Scores, Where, load
 from steelyard.report.terminal import number, print_table
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool
 
 
-def summaries(pool: Pool, bench: Any, benchmark: str, version: str, contenders: Sequence[str]) -> list[dict[str, Any]]:
+def summaries(
+    pool: Pool, bench: Any, benchmark: str, version: str, contenders: Sequence[str], where: Where
+) -> list[dict[str, Any]]:
     """What `bench.summary` makes of each contender's metrics, a row or several; none where the benchmark has no summary.
 
-    `summary` is given `Values`.
+    `summary` is given `Values`. where: which of the benchmark's cases count.
     """
     if not hasattr(bench, "summary"):
         return []
     rows = []
     for contender in contenders:
-        found = bench.summary(Values(pool, benchmark, version, contender, contenders))
+        found = bench.summary(Values(pool, benchmark, version, contender, where, contenders))
         rows += [{"contender": contender, **row} for row in (found if isinstance(found, list) else [found]) if row]
     return rows
 
 
 @dataclass(frozen=True)
 class Values:
-    """What the pool has of one contender, as a benchmark's `summary` asks for it.
+    """What the pool has of one contender on the cases that count, as a benchmark's `summary` asks for it.
 
     Cases that two benchmarks share go by their attribute `pair`.
     """
@@ -41,6 +43,7 @@ class Values:
     benchmark: str
     version: str
     contender: str
+    where: Where
     contenders: Sequence[str] = ()
 
     @property
@@ -66,9 +69,10 @@ class Values:
         return dict(zip(_keys(scores), scores.attributes, strict=True)) if scores else {}
 
     def _scores(self, metric: str, other: str) -> Scores | None:
-        version = None if other else self.version
+        version, where = (None, None) if other else (self.version, self.where)
+        who = [self.contender]
         try:
-            return load(self.pool, other or self.benchmark, metric, contenders=[self.contender], version=version)
+            return load(self.pool, other or self.benchmark, metric, contenders=who, version=version, where=where)
         except InputError:
             return None
 
