@@ -1,5 +1,8 @@
 """Adapters, packed weights and stored moments against what they stand for."""
 
+import gc
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -106,6 +109,18 @@ def test_packing_leaves_embeddings_norms_and_the_output_layer():
     pack(model, "nf4")
     assert sum(isinstance(m, PackedLinear) for m in model.modules()) == 4 * 7
     assert isinstance(model.lm_head, torch.nn.Linear)
+
+
+def test_packing_lets_go_of_the_checkpoint_that_the_weights_were_mapped_from(tmp_path):
+    open_for(Work("finetune")).save_pretrained(tmp_path)
+    model = open_for(Work("finetune", model=str(tmp_path)))
+    before = model.lm_head.weight.clone()
+    assert str(tmp_path) in Path("/proc/self/maps").read_text()
+    pack(model, "int8")
+    gc.collect()
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    assert torch.equal(model.lm_head.weight, before)
+    assert model.lm_head.weight is model.get_input_embeddings().weight
 
 
 def parameters():
