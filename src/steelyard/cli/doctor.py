@@ -11,7 +11,8 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="JSON instead of a
     Example:  steelyard doctor
     """
     from steelyard.report.health import checks
-    from steelyard.report.terminal import print_json, print_table
+    from steelyard.report.plain import print_json
+    from steelyard.report.terminal import print_table
 
     rows = checks()
     if as_json:

@@ -18,7 +18,7 @@ def list_(
     """
     from steelyard import catalog
     from steelyard.core.errors import InputError
-    from steelyard.report.plain import print_plain
+    from steelyard.report.plain import print_json, print_plain
 
     if kind not in ("", "benchmark", "contender"):
         raise InputError(f"--kind is {kind!r}.", "It may be benchmark or contender.")
@@ -32,8 +32,6 @@ def list_(
             rows.append(row)
     rows.sort(key=lambda r: (r["kind"], r["track"], r["name"]))
     if as_json:
-        from steelyard.report.terminal import print_json
-
         print_json(rows)
     elif rows:
         print_plain(rows, ["name", "kind", "track", "is"])

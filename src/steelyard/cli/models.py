@@ -14,7 +14,8 @@ def list_(as_json: bool = typer.Option(False, "--json", help="JSON instead of a 
     Example:  steelyard models list
     """
     from steelyard.llm import list_models
-    from steelyard.report.terminal import print_json, print_table
+    from steelyard.report.plain import print_json
+    from steelyard.report.terminal import print_table
 
     models = list_models()
     if as_json:

@@ -15,8 +15,9 @@ from steelyard.contenders.analysis.agree import Agree
 from steelyard.core.contender import build
 from steelyard.core.errors import InputError
 from steelyard.core.words import GATES, Direction
+from steelyard.report.plain import print_json
 from steelyard.report.results import load
-from steelyard.report.terminal import console, interval, number, p_value, print_json, print_table
+from steelyard.report.terminal import console, interval, number, p_value, print_table
 from steelyard.stats.agreement import LEAST, Agreement
 from steelyard.stats.boards import Board, Question
 from steelyard.stats.pairs import holm

@@ -10,7 +10,8 @@ from typing import Any
 
 from steelyard.core.errors import InputError
 from steelyard.core.spec import parse_spec
-from steelyard.report.terminal import console, print_json, print_table
+from steelyard.report.plain import print_json
+from steelyard.report.terminal import console, print_table
 
 SHOWN = 12  # reasons of one kind are counted, not repeated
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from steelyard.report.plain import print_plain
+from steelyard.report.plain import print_plain, width
 
 
 def print_card(card: Mapping[str, Any]) -> None:
@@ -58,8 +57,7 @@ def print_card(card: Mapping[str, Any]) -> None:
 
 def _print(text: str, indent: str = "") -> None:
     """Print text wrapped to the terminal, to 140 columns where there is none."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 140
-    print(textwrap.fill(text, max(width, 40), subsequent_indent=indent, break_on_hyphens=False))
+    print(textwrap.fill(text, max(width(), 40), subsequent_indent=indent, break_on_hyphens=False))
 
 
 def _bold(text: str) -> str:

@@ -18,7 +18,8 @@ from steelyard.core.card import Claim
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.spec import parse_spec
 from steelyard.report.ledger import judgements
-from steelyard.report.terminal import console, interval, number, print_json, print_table
+from steelyard.report.plain import print_json
+from steelyard.report.terminal import console, interval, number, print_table
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool

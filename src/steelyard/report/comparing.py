@@ -12,8 +12,9 @@ import numpy as np
 from steelyard.core.errors import InputError
 from steelyard.core.spec import parse_spec
 from steelyard.core.words import Direction, Kind
+from steelyard.report.plain import print_json
 from steelyard.report.results import Scores, Where, load
-from steelyard.report.terminal import interval, number, p_value, print_json, print_table
+from steelyard.report.terminal import interval, number, p_value, print_table
 
 if TYPE_CHECKING:
     from steelyard.stats.compare import Comparison

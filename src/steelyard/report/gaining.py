@@ -13,8 +13,9 @@ from steelyard.benchmarks.training.nas.tables import read_sheets
 from steelyard.core.errors import InputError
 from steelyard.core.spec import parse_spec
 from steelyard.core.words import Direction
+from steelyard.report.plain import print_json
 from steelyard.report.results import load
-from steelyard.report.terminal import console, interval, number, p_value, print_json, print_table
+from steelyard.report.terminal import console, interval, number, p_value, print_table
 from steelyard.stats.pairs import holm
 from steelyard.stats.search_gain import Gain, gain
 

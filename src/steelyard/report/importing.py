@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from steelyard import catalog
 from steelyard.core.errors import BAD_INPUT, InputError, MissingError
 from steelyard.core.words import Direction
-from steelyard.report.terminal import console, print_json, print_table
+from steelyard.report.plain import print_json
+from steelyard.report.terminal import console, print_table
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool

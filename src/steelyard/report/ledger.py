@@ -23,7 +23,8 @@ from steelyard.report.evidence import (
     on_data,
     table_of,
 )  # fmt: skip
-from steelyard.report.terminal import console, interval, number, print_json, print_table
+from steelyard.report.plain import print_json
+from steelyard.report.terminal import console, interval, number, print_table
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool

@@ -11,15 +11,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def width() -> int:
+    """Columns of the terminal; 140 where there is none, as for the tables with styles."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 140
+
+
 def print_plain(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print the rows under the names of the columns; the last column is wrapped to what the terminal leaves it."""
     *fixed, last = columns
     shown = [{name: name for name in columns}, *rows]
     wide = [max(len(str(row[name])) for row in shown) for name in fixed]
     margin = sum(wide) + 2 * len(wide)
-    room = max(24, (shutil.get_terminal_size().columns if sys.stdout.isatty() else 140) - margin)
+    room = max(24, width() - margin)
     for row in shown:
-        start = "".join(f"{row[name]!s:<{width + 2}}" for name, width in zip(fixed, wide, strict=True))
+        start = "".join(f"{row[name]!s:<{size + 2}}" for name, size in zip(fixed, wide, strict=True))
         filled = textwrap.fill(str(row[last]), margin + room, initial_indent=start, subsequent_indent=" " * margin)
         print(filled or start.rstrip())
 

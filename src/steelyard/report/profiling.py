@@ -15,8 +15,9 @@ from steelyard.core.card import Card
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.spec import parse_spec
 from steelyard.core.words import GATES, Direction, Kind, Metric
+from steelyard.report.plain import print_json
 from steelyard.report.results import Scores, Where, card_of, load, metric_of
-from steelyard.report.terminal import console, interval, number, print_json, print_table
+from steelyard.report.terminal import console, interval, number, print_table
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool

@@ -11,8 +11,9 @@ import numpy as np
 from steelyard import catalog
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.words import GATES, Direction, Status
+from steelyard.report.plain import print_json
 from steelyard.report.results import Scores, Where, card_of, load
-from steelyard.report.terminal import console, interval, print_json, print_table
+from steelyard.report.terminal import console, interval, print_table
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool

@@ -14,9 +14,10 @@ from steelyard.core.errors import MEASURED_FAILURE, STOPPED, InputError, unknown
 from steelyard.core.spec import Spec, parse_spec, split_specs
 from steelyard.core.words import GATES, Kind, Status
 from steelyard.report.comparing import print_comparison, table
+from steelyard.report.plain import print_json
 from steelyard.report.results import load
 from steelyard.report.summaries import print_summaries, summaries
-from steelyard.report.terminal import console, print_json
+from steelyard.report.terminal import console
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool

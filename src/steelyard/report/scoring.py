@@ -7,7 +7,8 @@ import sys
 
 from steelyard.core.errors import InputError
 from steelyard.core.spec import parse_spec
-from steelyard.report.terminal import console, interval, number, print_json, print_table
+from steelyard.report.plain import print_json
+from steelyard.report.terminal import console, interval, number, print_table
 
 
 def score_and_print(

@@ -11,8 +11,9 @@ import numpy as np
 
 from steelyard.core.errors import InputError, MissingError
 from steelyard.core.spec import parse_spec
+from steelyard.report.plain import print_json
 from steelyard.report.ranking import Field, field_of, load_all, measured, print_ranking, ranking_of, rows_of
-from steelyard.report.terminal import console, print_json, print_table
+from steelyard.report.terminal import console, print_table
 
 if TYPE_CHECKING:
     from steelyard.pool import Pool

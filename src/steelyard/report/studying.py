@@ -9,7 +9,8 @@ import numpy as np
 
 from steelyard.core.errors import InputError, unknown
 from steelyard.core.words import Status
-from steelyard.report.terminal import console, print_json, print_table
+from steelyard.report.plain import print_json
+from steelyard.report.terminal import console, print_table
 
 if TYPE_CHECKING:
     from steelyard.report.ranking import Field

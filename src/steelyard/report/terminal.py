@@ -11,9 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from steelyard.report.plain import plain as plain
-from steelyard.report.plain import print_json as print_json
-
 _STYLES = {
     "holds": "green", "fails": "red", "undecided": "yellow", "out of reach": "dim", "not measured": "dim", "missing": "red", "ok": "green",
 }  # fmt: skip

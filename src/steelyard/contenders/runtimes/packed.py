@@ -82,7 +82,6 @@ def pack(model: nn.Module, kind: str) -> None:
     """Put the layers' linear weights into int8 or nf4, in place; embeddings, norms and the output layer stay."""
     for parent, name, layer in [*linears(model)]:
         setattr(parent, name, PackedLinear(layer, kind))
-    for (
-        kept
-    ) in model.parameters():  # one view of a mapped checkpoint holds all of it in memory, what was packed included
+    # one view of a mapped checkpoint holds all of it in memory, what was packed included
+    for kept in model.parameters():
         kept.data = kept.detach().clone()

@@ -23,7 +23,7 @@ from steelyard.core.errors import InputError, MissingError, SteelyardError
 from steelyard.report.changes import changes
 from steelyard.report.feed import atom
 from steelyard.report.html import TEMPLATES, environment
-from steelyard.report.terminal import plain
+from steelyard.report.plain import plain
 from steelyard.report.viewer.asking import Ask, EmptyPoolError, NotThereError, Page, PendingError
 from steelyard.report.viewer.drawing import standalone
 from steelyard.report.viewer.guard import Guard
